@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""TCP echo with messages of 64 bytes: CPU time of the server a message, latency, what an idle connection costs."""
+import contextlib, itertools, random, resource, socket, subprocess, time
+from harness import BENCH, LUAS, Job, Metric, Skip, built, lua_command, measure, pinned
+
+HERE = BENCH / "tcp-echo"
+LIMIT = "C epoll"
+IDLE = 10000
+ports = itertools.count(random.randrange(10000, 30000))  # below the ephemeral ones, a new one each time
+
+
+def servers():
+    """Peer -> function that gives its command, to which the port is added."""
+    def script(lua, name): return lambda: [*lua_command(lua, name), HERE / f"{name}_echo.lua"]
+    def compiled(name, source, *command): return lambda: [built(name, (HERE / source,), (*command, "{out}", HERE / source))]
+
+    yield LIMIT, compiled("epoll_echo", "epoll_echo.c", "gcc", "-O2", "-o")
+    for name in ("weft", "luv", "cqueues"):
+        yield from ((f"{name} {lua}", script(lua, name)) for lua in LUAS)
+    yield "copas luajit", script("luajit", "copas")
+    yield "Go", compiled("go_echo", "go_echo.go", "go", "build", "-o")
+
+
+@contextlib.contextmanager
+def serving(command):
+    """Starts the server on core 0: -> port, pid"""
+    port = next(ports)
+    server = subprocess.Popen(pinned(0, [*command, port]), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(100):
+            time.sleep(0.05)
+            if server.poll() is not None: raise Skip(f"the server ended: {server.stderr.read().strip()[:300]}")
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1): break
+        else: raise Skip("the server does not accept")
+        time.sleep(0.2)
+        yield port, server.pid
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def load(command, *arguments):
+    generator = built("load", (HERE / "load.cc",), ("g++", "-std=c++20", "-O2", "-o", "{out}", HERE / "load.cc"))
+    with serving(command) as (port, pid):
+        return measure([generator, *arguments, port, pid], core=1, timeout=60)
+
+
+def jobs(options):
+    seconds = 0.2 if options.quick else 1
+
+    def echo(connections, command):
+        results = load(command(), "-c", connections, "-t", seconds, "-w", 0.5)
+        return [(f"{name}_{connections}", value, unit) for name, value, unit in results]
+
+    def idle(command):
+        if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < IDLE + 100: raise Skip(f"fewer than {IDLE} open files are allowed")
+        return [(f"idle_{IDLE}", value, unit) for _, value, unit in load(command(), "-i", "-c", IDLE)]
+
+    for connections in (100, 1000):
+        for peer, command in servers():
+            if "copas" in peer and connections > 100: continue  # select
+            yield Job("tcp-echo", peer, f"echo_{connections}", lambda c=connections, f=command: echo(c, f))
+    for peer, command in servers():
+        if "copas" not in peer: yield Job("tcp-echo", peer, "idle", lambda f=command: idle(f), once=True)
+
+
+def metrics():
+    bars = {"cpu": {"weft lua5.4": 1.1}, "p99": {"weft lua5.4": 1.15}}
+    for connections in (100, 1000):
+        for name in ("cpu", "p50", "p99", "rate"):
+            metric = f"{name}_{connections}"
+            yield Metric("tcp-echo", metric, (metric, LIMIT), bars.get(name, {}))
+    yield Metric("tcp-echo", f"idle_{IDLE}", None, {f"weft {lua}": 2560 for lua in LUAS})

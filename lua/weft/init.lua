@@ -1,0 +1,26 @@
+-- SPDX-License-Identifier: MIT
+-- weft: fibers, channels, Concurrent ML operations, structured scopes and an event loop.
+-- This file puts the module together; annotations of everything in it are in types/weft.lua.
+local core = require "weft.core"
+core.set_home((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
+local frames = require "weft.frames"
+
+local weft = { _VERSION = "weft " .. core.version }
+
+for _, name in ipairs { "spawn", "async", "daemon", "channel", "now", "sleep_op", "sleep_until_op", "always",
+  "never" } do
+  weft[name] = core[name]
+end
+for _, name in ipairs { "yield", "sleep", "sleep_until" } do weft[name] = frames[name] end
+
+require "weft.operation" (weft)
+require "weft.dynamic" (weft)
+require "weft.errors" (weft)
+require "weft.fiber" (weft)
+require "weft.scope" (weft)
+require "weft.run" (weft)
+require "weft.sync" (weft)
+weft.inspect = require "weft.inspect"
+weft.net = { tcp = require "weft.tcp" }
+
+return weft

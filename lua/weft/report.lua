@@ -1,0 +1,246 @@
+-- SPDX-License-Identifier: MIT
+-- What becomes of outcomes: the results and failures of fibers, kept beside them until a join or the end
+-- of their scope, and the texts of uncaught errors and of a deadlock. The core calls the functions of
+-- `hooks` from the worker's loop, protected: they never wait.
+local core = require "weft.core"
+
+local report = {}
+local hooks = {}
+local errors
+local extras, failures = core.extras, core.scope_failures
+
+function report.bind(types)
+  errors = types
+  report.errors = types
+end
+
+-- Failures by the error value that was raised for them, so that it can be told from the value alone,
+-- whatever its type; the last few only where the value cannot be weak, or the Lua has no ephemerons.
+local by_value = setmetatable({}, { __mode = "k" })
+local recent, recent_at = {}, 0
+local recent_limit = 64
+
+local function remember(info)
+  local value = info.value
+  local kind = type(value)
+  local collectable = kind == "table" or kind == "userdata" or kind == "function" or kind == "thread"
+  if collectable and core.has_continuations then
+    by_value[value] = info
+  else
+    recent_at = recent_at % recent_limit + 1
+    recent[recent_at] = info
+  end
+end
+
+local function recall(value)
+  if value ~= nil and by_value[value] then return by_value[value] end
+  for i = 0, recent_limit - 1 do
+    local info = recent[(recent_at - 1 - i) % recent_limit + 1]
+    if info and rawequal(info.value, value) then return info end
+  end
+end
+
+-- {traceback, fiber, others} of an error value, or nil if no fiber has failed with it.
+function report.info(value)
+  local info = recall(value)
+  if not info then return nil end
+  return { traceback = info.traceback, fiber = info.fiber, others = info.others or {}, seed = info.seed }
+end
+
+local function location(fiber)
+  local spawner, line = core.fiber_spawner(fiber)
+  if not spawner or not line or line < 0 then return nil end
+  return debug.getinfo(spawner, "S").short_src .. ":" .. line
+end
+
+-- "'name' (#3)" or "#3".
+function report.title(fiber)
+  local kept = extras(fiber)
+  local id = "#" .. core.fiber_id(fiber)
+  if kept and kept.name then return ("'%s' (%s)"):format(kept.name, id) end
+  return id
+end
+
+function report.spawned(fiber)
+  local kept = extras(fiber)
+  if kept and kept.spawned then return kept.spawned end
+  return location(fiber)
+end
+
+-- The failure that was last raised in a fiber, by a join or at a scope, is kept with it: if the fiber
+-- fails with that value it is the same failure, going on.
+function report.raise(info)
+  local me = core.self()
+  if me then extras(me, true).raised = info end
+  error(info.value, 0)
+end
+
+function report.going_on(fiber, value)
+  local kept = extras(fiber)
+  local info = kept and kept.raised
+  if info and rawequal(info.value, value) then return info end
+  return by_value[value]
+end
+
+local function failure(fiber, thread, value)
+  local known = value ~= nil and report.going_on(fiber, value)
+  local trace = debug.traceback(thread)
+  if known then trace = known.traceback .. "\nraised again in fiber " .. report.title(fiber) .. "\n" .. trace end
+  local info = {
+    value = value,
+    fiber = known and known.fiber or fiber,
+    title = known and known.title or report.title(fiber),
+    spawned = known and known.spawned or report.spawned(fiber),
+    traceback = trace,
+    others = known and known.others,
+  }
+  extras(fiber, true).failure = info
+  remember(info)
+  return info
+end
+
+-- An error on the way out of a fiber that has failed already stands beside the first one.
+function report.also(fiber, value)
+  local kept = extras(fiber, true)
+  local info = kept.raised
+  if not info then return end
+  info.others = info.others or {}
+  info.others[#info.others + 1] = { value = value, fiber = fiber, title = report.title(fiber), traceback = "" }
+end
+
+-- The body of a fiber with deferred functions has failed: its traceback is kept now, while it stands.
+function hooks.before_epilogue(fiber, thread, value)
+  if errors.cancelled.is(value) then return end
+  extras(fiber, true).raised = failure(fiber, thread, value)
+end
+
+-- Puts a failure of a child, or of the body, on the list of the scope.
+function report.add(scope, info)
+  local list = failures(scope, true)
+  list[#list + 1] = info
+  local first = list[1]
+  if first ~= info then
+    first.others = first.others or {}
+    first.others[#first.others + 1] = info
+  end
+end
+
+function hooks.failure(fiber, thread, value)
+  report.add(core.fiber_scope(fiber), failure(fiber, thread, value))
+end
+
+function hooks.joined_failure(fiber, thread, value) failure(fiber, thread, value) end
+
+-- Of async: the scope looks at its end whether a join has taken it.
+function hooks.async_failure(fiber, thread, value)
+  local info = failure(fiber, thread, value)
+  info.async, info.unjoined = true, true
+  report.add(core.fiber_scope(fiber), info)
+end
+
+function hooks.results(fiber, _, ...)
+  local kept = extras(fiber, true)
+  kept.n = select("#", ...)
+  for i = 1, kept.n do kept[i] = (select(i, ...)) end
+end
+
+function hooks.cancelled(fiber)
+  local kept = extras(fiber)
+  local reason = kept and kept.reason
+  if reason == nil then reason = core.scope_reason(fiber) end
+  return errors.cancelled.new { fiber = fiber, reason = reason }
+end
+
+-- The clean-up functions of a wait that was left in the middle (by a yield that was refused).
+function hooks.run_done(fiber)
+  local kept = extras(fiber)
+  local list = kept and kept.done
+  if not list then return end
+  kept.done = nil
+  for i = 1, #list do list[i]() end
+end
+
+-- What a join of a fiber raises that did not end well.
+function hooks.join_error(fiber, cancelled)
+  if cancelled then return hooks.cancelled(fiber) end
+  local kept = extras(fiber)
+  local info = kept and kept.failure
+  if not info then return "not enough memory" end
+  info.unjoined = nil
+  local me = core.self()
+  if me then extras(me, true).raised = info end
+  return info.value
+end
+
+-- WEFT_DEBUG=spawn: where a fiber was spawned, and where the fiber that did it was, and so on.
+function hooks.spawned(fiber, parent)
+  local chain = location(fiber) or "?"
+  local before = parent and report.spawned(parent)
+  if before then chain = chain .. "\n  by fiber " .. report.title(parent) .. ", spawned at " .. before end
+  extras(fiber, true).spawned = chain
+end
+
+-- One line a fiber, then where it stands.
+function report.fiber_lines(fiber)
+  local line = ("fiber %s: %s"):format(report.title(fiber), fiber:status())
+  local why, since = core.fiber_waiting(fiber)
+  if why then line = line .. (", waits %s for %.3f s"):format(why:find("^to ") and why or "for " .. why, since) end
+  local spawned = report.spawned(fiber)
+  if spawned then line = line .. ", spawned at " .. spawned end
+  local thread = core.fiber_thread(fiber)
+  return line .. "\n" .. (thread and debug.traceback(thread) or "")
+end
+
+function hooks.deadlock()
+  local lines = { "deadlock: every fiber waits and nothing can wake one" }
+  local list = core.fibers()
+  for i = 1, #list do
+    if not core.fiber_is_daemon(list[i]) then lines[#lines + 1] = report.fiber_lines(list[i]) end
+  end
+  return table.concat(lines, "\n")
+end
+
+-- The text of an uncaught failure, for a string; any other value passes untouched.
+function report.raised(info)
+  local value = info.value
+  if type(value) ~= "string" then return value end
+  local where = info.spawned and ", spawned at " .. info.spawned or ""
+  return ("%s\nin fiber %s%s\n%s"):format(value, info.title, where, info.traceback)
+end
+
+-- The first failure of a scope that nobody has joined.
+function report.first(list)
+  if not list then return nil end
+  for i = 1, #list do
+    if list[i].unjoined or not list[i].async then return list[i] end
+  end
+end
+
+report.remember, report.going_on_value = remember, recall
+report.cancelled = hooks.cancelled
+-- The watchdog's line, and the dump: to stderr, from a hook in the running fiber.
+function hooks.spins()
+  local me = core.self()
+  io.stderr:write(("weft: fiber %s has run for long without waiting\n%s\n"):format(
+    report.title(me), debug.traceback("", 2):sub(2)))
+end
+
+function hooks.stubborn()
+  io.stderr:write(("weft: fiber %s is cancelled, and has waited again 1,000 times\n%s\n"):format(
+    report.title(core.self()), debug.traceback("", 2):sub(2)))
+end
+
+function report.dump()
+  local list, lines = core.fibers(), {}
+  local me = core.self()
+  for i = 1, #list do
+    lines[i] = report.fiber_lines(list[i])
+    if list[i] == me then lines[i] = lines[i]:match("^[^\n]*") .. "\n" .. debug.traceback("", 2):sub(2) end
+  end
+  return table.concat(lines, "\n")
+end
+function hooks.dump() io.stderr:write("weft: ", report.dump(), "\n") end
+
+report.hooks = hooks
+core.set_report(hooks)
+return report

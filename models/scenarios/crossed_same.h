@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Crossed choices, published in the same order: A{put 0, get 1}, B{get 0, put 1}. */
+#define NF 2
+#define NC 2
+#define NP 1
+#define NA 2
+#define QL 2
+#define SCENARIO \
+  arm(0, 0, 0, PUT, 0); arm(0, 0, 1, GET, 1); \
+  arm(1, 0, 0, GET, 0); arm(1, 0, 1, PUT, 1);
+#define EXPECT assert(!parked[0] && !parked[1])

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Two putters and one getter on one channel. */
+#define NF 3
+#define NC 1
+#define NP 1
+#define NA 1
+#define QL 3
+#define SCENARIO \
+  arm(0, 0, 0, PUT, 0); \
+  arm(1, 0, 0, PUT, 0); \
+  arm(2, 0, 0, GET, 0);
+#define EXPECT assert(!parked[2] && parked[0] + parked[1] == 1)

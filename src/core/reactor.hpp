@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// reactor: what a worker asks of the kernel, as the core owns it. Backends are in src/reactor, one
+// file each. A reactor belongs to one worker; everything but wake() is called on that worker's
+// thread.
+//
+// Two ways to wait, and each backend uses the facility that suits it best:
+//   - await(): "tell me when a try on this descriptor is worth it". Streams and listeners read,
+//   write
+//     and accept in the performer, try first, and await only after EAGAIN. It is an arm of choices:
+//     a lost one takes nothing with it.
+//   - submit(): a whole kernel operation that ends with a result. The buffer belongs to the kernel
+//     until done() has run, also after cancel().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/list.hpp"
+#include "core/seams.hpp"
+#include "core/task.hpp"
+#include "weft/config.hpp"
+
+struct sockaddr;
+
+namespace weft::inline v0::core {
+
+enum class direction : std::uint8_t { in = 0, out = 1 };
+
+/// One registered file descriptor; embedded in the socket or stream that owns the fd. The node is
+/// the reactor's list of what is attached.
+struct descriptor : list_node {
+  int fd = -1;
+  bool attached = false;
+  bool hung_up = false;             // the peer's end or an error was seen: a read never waits again
+  bool ready[2] = {true, true};     // a try may succeed; cleared by whoever saw EAGAIN
+  std::uint32_t slot = 0;           // for the backend
+  std::uint16_t woken[2] = {0, 0};  // waiters completed that have not tried yet: nobody passes them
+  list<wait_record> waiting[2];     // parked performers, first in first out
+  list<list_node> pending[2];       // io_requests of a readiness backend
+
+  bool is_ready(direction d) const noexcept { return ready[static_cast<int>(d)]; }
+  void set_ready(direction d, bool yes) noexcept { ready[static_cast<int>(d)] = yes; }
+  list<wait_record>& waiters(direction d) noexcept { return waiting[static_cast<int>(d)]; }
+};
+
+/// One operation in flight. It and its buffer outlive done(). done() runs exactly once, on home,
+/// from wait() or submit(); it only makes tasks runnable.
+struct io_request : list_node {
+  enum class kind : std::uint8_t { accept, connect, read, write, poll_in, poll_out };
+
+  kind what = kind::poll_in;
+  descriptor* on = nullptr;
+  void* data = nullptr;     // read, write: the buffer; accept, connect: a sockaddr
+  std::size_t size = 0;     // bytes of it
+  std::int64_t result = 0;  // bytes, a new descriptor (non-blocking, close-on-exec), or -errno
+  void (*done)(io_request&) noexcept = nullptr;
+};
+
+class reactor {
+ public:
+  reactor() = default;
+  reactor(const reactor&) = delete;
+  reactor& operator=(const reactor&) = delete;
+  virtual ~reactor() = default;
+
+  /// "epoll", "select", ...
+  virtual const char* name() const noexcept = 0;
+
+  /// Registers d.fd (non-blocking) until detach(). 0, or -errno; -ERANGE above FD_SETSIZE for
+  /// select.
+  virtual int attach(descriptor& d) noexcept = 0;
+  /// Before close(). Nothing may be waiting or pending on d.
+  virtual void detach(descriptor& d) noexcept = 0;
+
+  /// Links r: its owner is completed with r.arm once a try in that direction is worth it (readable,
+  /// writable, hang-up or error). At once, still through the run queue, if d is marked ready. The
+  /// owner retracts with r.unlink() when another arm has won. One event completes one waiter; the
+  /// winner passes the readiness on when it leaves something behind (pass_on), or clears the mark.
+  virtual void await(descriptor& d, direction dir, wait_record& r) noexcept = 0;
+
+  /// Starts a request. done() may run before submit() returns.
+  virtual void submit(io_request& q) noexcept = 0;
+  /// Asks for an early end: done() runs, now or later, with -ECANCELED or with a result after all.
+  virtual void cancel(io_request& q) noexcept = 0;
+
+  /// Waits for events, at most until timeout (nanoseconds from now; 0 polls, forever has no limit),
+  /// and completes what they decide. Returns how many events there were, 0 on time-out or EINTR.
+  virtual int wait(nanoseconds timeout) noexcept = 0;
+  /// Ends a wait() in progress or the next one. Any thread; async-signal-safe; coalesces.
+  virtual void wake() noexcept = 0;
+
+  /// True while any record or request waits for the kernel; false: nothing here can ever wake a
+  /// task.
+  virtual bool busy() noexcept = 0;
+};
+
+/// Completes the oldest waiter that is still undecided, if the descriptor is marked ready. A winner
+/// that leaves something behind (a short accept queue, bytes unread) passes the readiness on so.
+WEFT_API void pass_on(descriptor& d, direction dir) noexcept;
+
+/// A reactor for this worker. name: "epoll", "select", or null for WEFT_BACKEND or else the best
+/// one. Null with *error set to a message that lists what there is, if there is no such backend.
+WEFT_API reactor* make_reactor(const char* name, const char** error) noexcept;
+
+}  // namespace weft::inline v0::core

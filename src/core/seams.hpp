@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// The seams: time, randomness and atomics are reached through these names alone, so that the chaos
+// build can put its own behind them. System calls have theirs in reactor/syscalls.hpp, run-queue
+// order in run_queue.hpp.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <ctime>
+
+namespace weft::inline v0::core {
+
+template <class T>
+using atomic = std::atomic<T>;
+
+/// A point in time or a length of it: nanoseconds of the monotonic clock.
+using nanoseconds = std::int64_t;
+inline constexpr nanoseconds forever = INT64_MAX;
+
+/// Fresh and monotonic; a read of the vDSO, about 25 ns.
+inline nanoseconds clock_now() noexcept {
+  timespec t;
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<nanoseconds>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+
+/// xorshift64*: a worker's own, for the order of arms. Never for secrets.
+class random_source {
+ public:
+  explicit random_source(std::uint64_t seed) noexcept : state_(spread(seed)) {}
+
+  std::uint32_t next() noexcept {
+    state_ ^= state_ >> 12;
+    state_ ^= state_ << 25;
+    state_ ^= state_ >> 27;
+    return static_cast<std::uint32_t>((state_ * 0x2545F4914F6CDD1DULL) >> 32);
+  }
+  /// Uniform in [0, n) for n > 0 (multiply-shift; the bias is below 2^-32 * n).
+  std::uint32_t below(std::uint32_t n) noexcept {
+    return static_cast<std::uint32_t>((static_cast<std::uint64_t>(next()) * n) >> 32);
+  }
+
+ private:
+  /// splitmix64: neighbouring seeds begin far from each other. Zero is no state.
+  static std::uint64_t spread(std::uint64_t seed) noexcept {
+    seed += 0x9E3779B97F4A7C15ULL;
+    seed = (seed ^ (seed >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    seed = (seed ^ (seed >> 27)) * 0x94D049BB133111EBULL;
+    seed ^= seed >> 31;
+    return seed ? seed : 1;
+  }
+
+  std::uint64_t state_;
+};
+
+}  // namespace weft::inline v0::core

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include "core/worker.hpp"
+
+#include <utility>
+
+namespace weft::inline v0::core {
+
+namespace {
+
+// A batch of 256 at 0.1 us is shorter than a wake-up of the kernel's; 128 operations a task
+// likewise.
+constexpr int batch_size = 256;
+constexpr int task_allowance = 128;
+
+thread_local worker* current_worker = nullptr;
+
+}  // namespace
+
+[[gnu::noinline]] worker* worker::current() noexcept { return current_worker; }
+
+worker::driving::driving(worker& w) noexcept : outer_(std::exchange(current_worker, &w)) {}
+worker::driving::~driving() { current_worker = outer_; }
+
+worker::worker(std::unique_ptr<reactor> r) noexcept
+    : random_(static_cast<std::uint64_t>(clock_now())),
+      order_(1),
+      reactor_(std::move(r)),
+      coarse_now_(clock_now()),
+      mailbox_(new mailbox(*this)) {}
+
+// What is still in the inbox when the last driver has left belongs to nobody here: only completions
+// can be, and they give up their reference.
+worker::~worker() {
+  mailbox_->close();
+  mailbox_->drop_reference();
+  for (task* t = inbox_.drain(); t;) {
+    task* next = t->next;
+    t->kind->run(*t, *this);
+    t = next;
+  }
+}
+
+bool mailbox::post(task& t) noexcept {
+  const std::lock_guard held(mutex_);
+  if (!worker_) return false;
+  worker_->post(t);
+  return true;
+}
+
+void mailbox::close() noexcept {
+  const std::lock_guard held(mutex_);
+  worker_ = nullptr;
+}
+
+void mailbox::drop_reference() noexcept {
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+void worker::use_virtual_time() noexcept {
+  virtual_now_ = clock_now();
+  virtual_ = true;
+}
+
+void worker::use_seed(std::uint64_t seed) noexcept {
+  random_ = random_source(seed);
+  order_ = random_source(seed ^ 0x9E3779B97F4A7C15ULL);
+  queue_.shuffle(&order_);
+}
+
+void worker::post(task& t) noexcept {
+  inbox_.push(t);
+  int seen = parked;
+  if (park_.load(std::memory_order_seq_cst) == parked &&
+      park_.compare_exchange_strong(seen, notified, std::memory_order_seq_cst))
+    ring();
+}
+
+worker::outcome worker::run() noexcept {
+  for (;;) {
+    const outcome o = turn(forever);
+    if (o != outcome::ran) return o;
+  }
+}
+
+worker::outcome worker::turn(nanoseconds limit) noexcept {
+  take_inbox();
+  coarse_now_ = now();
+  if (!wheel_.empty()) fire_timers();
+  if (!queue_.empty()) {
+    run_batch();
+    if (stopping_) return outcome::stopped;
+    if (reactor_->busy()) wait_for_events(0);
+    return outcome::ran;
+  }
+  if (wheel_.empty() && inbox_.empty() && !waits_for_outside()) return outcome::idle;
+  wait_for_events(limit);
+  return stopping_ ? outcome::stopped : outcome::ran;
+}
+
+void worker::run_batch() noexcept {
+  for (int n = batch_size; n > 0; --n) {
+    task* t = queue_.pop();
+    if (!t) return;
+    ++count_.runs;
+    allowance_ = task_allowance;
+    t->kind->run(*t, *this);
+    if (stopping_) return;
+  }
+}
+
+void worker::take_inbox() noexcept {
+  if (inbox_.empty()) return;
+  for (task* t = inbox_.drain(); t;) {
+    task* next = t->next;
+    ++count_.posts;
+    if (t->kind->wake)
+      ready(*t);
+    else
+      t->kind->run(*t, *this);
+    t = next;
+  }
+}
+
+void worker::fire_timers() noexcept {
+  wheel_.advance(coarse_now_, [](wait_record& r) {
+    task& t = *r.owner;
+    if (t.complete_at_home(r.arm)) t.kind->wake(t);
+  });
+}
+
+void worker::wait_for_events(nanoseconds limit) noexcept {
+  ++count_.polls;
+  const nanoseconds due = wheel_.next_deadline();
+  if (limit > 0 && due != forever) {
+    const nanoseconds left = due - now();
+    if (left < limit) limit = left > 0 ? left : 0;
+  }
+  if (limit == 0) {
+    reactor_->wait(0);
+    return;
+  }
+  if (!virtual_) return park(limit);
+  if (due != forever && !waits_for_outside()) {
+    virtual_now_ += limit;
+    return;
+  }
+  // What is outside has no virtual time: while it is waited for, time passes as it does there.
+  const nanoseconds before = clock_now();
+  park(limit);
+  virtual_now_ += clock_now() - before;
+}
+
+void worker::park(nanoseconds limit) noexcept {
+  ++count_.parks;
+  park_.store(parked, std::memory_order_seq_cst);
+  if (inbox_.empty()) reactor_->wait(limit);
+  park_.store(running, std::memory_order_seq_cst);
+}
+
+}  // namespace weft::inline v0::core

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#include "lua/arguments.hpp"
+
+#include <cmath>
+#include <cstdarg>
+#include <cstring>
+
+namespace weft::inline v0::lua {
+
+namespace {
+
+/// The position of the innermost Lua function that is not one of lua/weft's: where the user's call
+/// is.
+void push_position(lua_State* L) {
+  lua_Debug frame;
+  const char* home = state_of(L).home;
+  for (int level = 1; lua_getstack(L, level, &frame); ++level) {
+    lua_getinfo(L, "Sl", &frame);
+    if (frame.currentline <= 0) continue;
+    if (home[0] && std::strncmp(frame.source, home, std::strlen(home)) == 0) continue;
+    lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
+    return;
+  }
+  lua_pushliteral(L, "");
+}
+
+}  // namespace
+
+void raise(lua_State* L, const char* format, ...) {
+  va_list args;
+  va_start(args, format);
+  push_position(L);
+  lua_pushvfstring(L, format, args);
+  va_end(args);
+  lua_concat(L, 2);
+  lua_error(L);
+  __builtin_unreachable();
+}
+
+void bad_argument(lua_State* L, const char* function, int arg, const char* expected, int shown) {
+  const char* got = lua_type(L, arg) == LUA_TNONE ? "no value" : luaL_typename(L, arg);
+  if (luaL_getmetafield(L, arg, "__name") && lua_type(L, -1) == LUA_TSTRING)
+    got = lua_tostring(L, -1);
+  raise(L, "bad argument #%d to '%s' (%s expected, got %s)", shown ? shown : arg, function,
+        expected, got);
+}
+
+core::nanoseconds check_duration(lua_State* L, const char* function, int arg) {
+  if (lua_type(L, arg) != LUA_TNUMBER) bad_argument(L, function, arg, "number");
+  const double seconds = lua_tonumber(L, arg);
+  if (std::isnan(seconds)) raise(L, "bad argument #%d to '%s' (not a number: NaN)", arg, function);
+  if (seconds <= 0) return 0;
+  if (seconds >= 9.2e9) return core::forever;
+  return static_cast<core::nanoseconds>(std::ceil(seconds * 1e9));
+}
+
+}  // namespace weft::inline v0::lua

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+// weft.base_op: operations of the user's own, over two Lua functions. try() completes now or says
+// not; block(s, wrap) leaves the suspension s where a partner finds it. The values of a base
+// operation begin with the wrap to apply, which lua/weft/operation.lua does.
+//
+// A suspension is one publication of one arm. It names its fiber's generation, so a late complete()
+// is refused; reference 1 is the fiber's handle, which keeps the record alive.
+#include <utility>
+
+#include "lua/operation.hpp"
+
+namespace weft::inline v0::lua {
+
+namespace {
+
+struct suspension {
+  fiber* owner;
+  std::uint64_t generation;
+  std::uint32_t arm;
+
+  bool waits() const noexcept { return owner->generation() == generation && owner->is_waiting(); }
+};
+
+constexpr int try_reference = 1;
+constexpr int block_reference = 2;
+constexpr int wrap_reference = 3;
+
+/// try() may do anything but wait, so there is no cheap way to ask beforehand.
+bool base_ready(state&, fiber&, operation&) { return true; }
+
+int base_attempt(lua_State* L, state&, fiber& f, operation&, int index) {
+  const int base = lua_gettop(L);
+  get_reference(L, index, wrap_reference);
+  get_reference(L, index, try_reference);
+  f.winner = core::winner_unset;  // an arm whose try raises has not won
+  lua_call(L, 0, LUA_MULTRET);
+  if (!lua_toboolean(L, base + 2)) {
+    lua_settop(L, base);
+    return not_ready;
+  }
+  lua_remove(L, base + 2);
+  return lua_gettop(L) - base;
+}
+
+void push_suspension(lua_State* L, fiber& f, std::uint32_t arm) {
+  auto* s = static_cast<suspension*>(new_userdata(L, sizeof(suspension), 1));
+  *s = {&f, f.generation(), arm};
+  push_anchor(L, anchor_suspension_mt);
+  lua_setmetatable(L, -2);
+  push_handle(L, f);
+  set_reference(L, -2, 1);
+}
+
+/// A block function has raised, or waited: nothing of this wait stays, and its error (on top) goes
+/// on.
+[[noreturn]] void give_up(lua_State* L, state& s, fiber& f) {
+  retract_all(f, s);
+  if (f.has_done) {
+    f.has_done = false;
+    push_anchor(L, anchor_report);
+    lua_getfield(L, -1, "run_done");
+    push_handle(L, f);
+    if (lua_pcall(L, 1, 0, 0) != 0) lua_pop(L, 1);
+    lua_pop(L, 1);
+  }
+  lua_error(L);
+  __builtin_unreachable();
+}
+
+/// The block function may try other operations, which retract what the fiber has published: this
+/// wait does not count as that until the function has returned.
+void base_publish(lua_State* L, state& s, fiber& f, operation&, core::wait_record& r, int index) {
+  f.at = L;
+  get_reference(L, index, block_reference);
+  push_suspension(L, f, r.arm);
+  get_reference(L, index, wrap_reference);
+  const std::uint64_t generation = f.generation();
+  core::wait_record* const arms = std::exchange(f.arms, nullptr);
+  f.published = false;
+  const bool raised = lua_pcall(L, 2, 0, 0) != 0;
+  const bool waited = f.generation() != generation;
+  if (waited) retract(f, s);  // one that was refused its yield
+  f.arms = arms;
+  f.published = true;
+  if (!raised && waited) lua_pushliteral(L, "the block function of a base_op may not wait");
+  if (raised || waited) give_up(L, s, f);
+  if (f.is_waiting()) f.closed = false;  // of an operation that it tried
+}
+
+/// What complete() has delivered is on top, or kept with the fiber if it came while the fiber ran.
+int base_settle(lua_State* L, state&, fiber& f, operation&, int) {
+  const int n = f.delivered;
+  f.delivered = 0;
+  if (n > 0) return n;
+  push_handle(L, f);
+  push_extras(L, -1, true);
+  lua_getfield(L, -1, "stash");
+  lua_pushnil(L);
+  lua_setfield(L, -3, "stash");
+  lua_getfield(L, -1, "n");
+  const int kept = static_cast<int>(lua_tointeger(L, -1));
+  lua_pop(L, 1);
+  const int stash = lua_gettop(L);
+  luaL_checkstack(L, kept, "too many values");
+  for (int i = 1; i <= kept; ++i) lua_rawgeti(L, stash, i);
+  return kept;
+}
+
+const operation_kind base_kind = {"its turn", base_ready, base_attempt, nullptr, base_settle,
+                                  not_ready,  false,      false,        false,   base_publish};
+
+/// base_op(try, block, wrap)
+int op_base(lua_State* L) {
+  state& s = state_of(L);
+  lua_settop(L, 3);
+  new_operation<operation>(L, s, base_kind, 3);
+  for (int i = 1; i <= 3; ++i) {
+    lua_pushvalue(L, i);
+    set_reference(L, 4, i);
+  }
+  return 1;
+}
+
+// ---- the suspension ----
+
+suspension& check_suspension(lua_State* L, const char* method) {
+  auto* s = static_cast<suspension*>(userdata_of(L, state_of(L), 1, anchor_suspension_mt));
+  if (!s) bad_argument(L, method, 1, "suspension");
+  return *s;
+}
+
+int suspension_waiting(lua_State* L) {
+  lua_pushboolean(L, check_suspension(L, "waiting").waits());
+  return 1;
+}
+
+/// The values at 2 .. top, in a table with n, with the fiber.
+void stash(lua_State* L, const fiber& f) {
+  const int n = lua_gettop(L) - 1;
+  lua_createtable(L, n, 1);
+  for (int i = 1; i <= n; ++i) {
+    lua_pushvalue(L, i + 1);
+    lua_rawseti(L, -2, i);
+  }
+  lua_pushinteger(L, n);
+  lua_setfield(L, -2, "n");
+  push_handle(L, f);
+  push_extras(L, -1, true);
+  lua_pushvalue(L, -3);
+  lua_setfield(L, -2, "stash");
+}
+
+/// s:complete(wrap, ...) -> whether this was what ended the wait.
+int suspension_complete(lua_State* L) {
+  state& s = state_of(L);
+  const suspension waiting = check_suspension(L, "complete");
+  if (!waiting.waits()) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  if (lua_gettop(L) == 1) lua_pushnil(L);
+  fiber& f = *waiting.owner;
+  const int values = lua_gettop(L) - 1;
+  if (&f == s.current) {
+    stash(L, f);
+  } else {
+    if (!lua_checkstack(f.at, values + 4)) return luaL_error(L, "too many values");
+    if (f.offered) lua_pop(f.at, f.offered);
+    f.offered = 0;
+    f.delivered = static_cast<std::uint16_t>(values);
+    lua_xmove(L, f.at, values);
+  }
+  f.complete_at_home(waiting.arm);
+  f.home->at->ready(f);  // of a run around this one, maybe
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/// s:on_done(f): f runs in the performer when the wait is over, however it ends.
+int suspension_on_done(lua_State* L) {
+  const suspension& waiting = check_suspension(L, "on_done");
+  if (lua_type(L, 2) != LUA_TFUNCTION) bad_argument(L, "on_done", 2, "function", 1);
+  if (waiting.owner->generation() != waiting.generation) return 0;
+  fiber& f = *waiting.owner;
+  push_handle(L, f);
+  push_extras(L, -1, true);
+  lua_getfield(L, -1, "done");
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_createtable(L, 2, 0);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "done");
+  }
+  lua_pushvalue(L, 2);
+  lua_rawseti(L, -2, static_cast<int>(lua_rawlen(L, -2)) + 1);
+  f.has_done = true;
+  return 0;
+}
+
+int suspension_tostring(lua_State* L) {
+  const suspension& waiting = check_suspension(L, "tostring");
+  lua_pushfstring(L, "weft.suspension: %s", waiting.waits() ? "waiting" : "over");
+  return 1;
+}
+
+const luaL_Reg methods[] = {{"waiting", suspension_waiting},
+                            {"complete", suspension_complete},
+                            {"on_done", suspension_on_done},
+                            {nullptr, nullptr}};
+const luaL_Reg metamethods[] = {{"__tostring", suspension_tostring}, {nullptr, nullptr}};
+const luaL_Reg functions[] = {{"base_op", op_base}, {nullptr, nullptr}};
+
+}  // namespace
+
+void run_done(lua_State* L, fiber& f) {
+  f.has_done = false;
+  const int top = lua_gettop(L);
+  push_handle(L, f);
+  push_extras(L, -1, true);
+  lua_getfield(L, -1, "done");
+  lua_pushnil(L);
+  lua_setfield(L, -3, "done");
+  const int list = lua_gettop(L);
+  const int n = static_cast<int>(lua_rawlen(L, list));
+  int first_error = 0;
+  for (int i = 1; i <= n; ++i) {
+    lua_rawgeti(L, list, i);
+    if (lua_pcall(L, 0, 0, 0) == 0) continue;
+    if (first_error)
+      lua_pop(L, 1);
+    else
+      first_error = lua_gettop(L);
+  }
+  if (first_error) lua_error(L);
+  lua_settop(L, top);
+}
+
+void open_base_operations(lua_State* L) {
+  add_type(L, anchor_suspension_mt, "weft.suspension", methods, metamethods);
+  add_functions(L, functions);
+}
+
+}  // namespace weft::inline v0::lua

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// state: what all functions of one Lua state share. It sits in a userdata that is the first upvalue
+// of each of our functions; the second is the table of anchors: metatables and other Lua values
+// that live as long as the state does.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/worker.hpp"
+#include "lua/compat.hpp"
+
+namespace weft::inline v0::lua {
+
+struct fiber;
+struct scope_object;
+
+/// Places in the table of anchors.
+enum anchor : int {
+  anchor_state = 1,
+  anchor_threads,    // Lua threads of fibers, by slot
+  anchor_scopes,     // open scopes
+  anchor_extras,     // fiber -> its results, failure, name, reason (weak keys)
+  anchor_cancelled,  // metatables of the error values
+  anchor_timeout,
+  anchor_deadlock,
+  anchor_waiting,  // coroutines of users that are in the middle of a wait (weak keys)
+  anchor_fiber_mt,
+  anchor_scope_mt,
+  anchor_operation_mt,
+  anchor_channel_mt,
+  anchor_listener_mt,
+  anchor_stream_mt,
+  anchor_suspension_mt,
+  anchor_report,  // lua/weft/report.lua's functions
+};
+
+/// A Lua thread ready for the next fiber, with its slot in anchor_threads.
+struct spare_thread {
+  lua_State* co;
+  unsigned slot;
+};
+
+/// What a run watches its fibers for; zero: not.
+struct watch_options {
+  double watchdog = 0;  // seconds a fiber may run without waiting before it is named
+  double preempt = 0;   // seconds before it has to go behind the others
+  bool any() const noexcept { return watchdog > 0 || preempt > 0; }
+};
+
+struct state {
+  lua_State* L = nullptr;                // the thread that drives: what lua_resume takes as `from`
+  fiber* current = nullptr;              // the fiber that is running
+  std::unique_ptr<core::worker> worker;  // while attached
+  scope_object* root = nullptr;          // while attached
+  std::vector<spare_thread> spare;
+  unsigned threads = 0;     // slots in anchor_threads
+  unsigned fibers = 0;      // ids given
+  unsigned live = 0;        // fibers that have not ended
+  fiber* ending = nullptr;  // whose epilogue begins
+  bool ending_ok = false;
+  // Userdata known to be channels, by address: their __gc takes them out before the memory can be
+  // anything else. A hit saves the look at the metatable.
+  static constexpr std::size_t known_size = 64;
+  const void* known_channels[known_size] = {};
+  lua_State* inner = nullptr;  // the coroutine of a user's that our resume is running
+  unsigned waits_inside = 0;   // coroutines of users that are in the middle of a wait
+  bool trace_spawn = false;    // WEFT_DEBUG=spawn
+  bool luajit = false;
+  int (*isyieldable)(lua_State*) = nullptr;  // LuaJIT has it, 5.1 has not
+  core::nanoseconds running_since = 0;       // the running fiber, while watched
+  bool named = false;                        // by the watchdog, since it was resumed
+  watch_options watch;                       // of the run in progress
+  unsigned forks = 0;   // of the process when the run began: a child finds an inert runtime
+  char home[256] = "";  // source of the functions of lua/weft, up to the directory
+  const void* metatables[anchor_report + 1] = {};  // lua_topointer of those in the anchors
+
+  // While run_loop is on the stack of L: where its frame keeps the anchors that the loop needs.
+  static constexpr int threads_index = 2;
+  static constexpr int report_index = 3;
+  static constexpr int compact_index = 4;
+  static constexpr int epilogue_index = 5;
+
+  core::worker& at() noexcept { return *worker; }
+};
+
+/// In the registry, for hooks: the functions of lua/weft/report.lua.
+inline constexpr const char* report_key = "weft.report";
+
+inline constexpr int state_upvalue = 1;
+inline constexpr int anchors_upvalue = 2;
+
+inline state& state_of(lua_State* L) {
+  return *static_cast<state*>(lua_touserdata(L, lua_upvalueindex(state_upvalue)));
+}
+/// Pushes an anchored value.
+inline void push_anchor(lua_State* L, anchor a) {
+  lua_rawgeti(L, lua_upvalueindex(anchors_upvalue), a);
+}
+/// Fills the table on top with functions that have our two upvalues; for use in module.cpp's open
+/// functions, whose own upvalues they are.
+void add_functions(lua_State* L, const luaL_Reg* functions);
+/// A metatable with these methods in __index, anchored; leaves nothing on the stack.
+void add_type(lua_State* L, anchor a, const char* name, const luaL_Reg* methods,
+              const luaL_Reg* metamethods);
+
+}  // namespace weft::inline v0::lua

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// What the readiness backends share. A descriptor carries a mark for each direction, "a try is
+// worth it", which an event sets and whoever sees EAGAIN clears; its waiters and requests hang on
+// it. A backend only says which descriptor became ready.
+//
+// Inside wait() only wake-ups are queued: no code of a user runs, so a descriptor whose event has
+// been fetched cannot go away within the batch (detach() asserts it).
+//
+// After fork() a reactor in the child is inert: what it shares with the parent's (an epoll
+// instance, a bell) is left alone, so a child that closes its copies of sockets takes nothing from
+// the parent.
+#pragma once
+
+#include "core/reactor.hpp"
+
+namespace weft::inline v0::reactor {
+
+class readiness : public core::reactor {
+ public:
+  ~readiness() override;
+
+  int attach(core::descriptor& d) noexcept final;
+  void detach(core::descriptor& d) noexcept final;
+  void await(core::descriptor& d, core::direction dir, core::wait_record& r) noexcept final;
+  void submit(core::io_request& q) noexcept final;
+  void cancel(core::io_request& q) noexcept final;
+  int wait(core::nanoseconds timeout) noexcept final;
+  void wake() noexcept final;
+  bool busy() noexcept final;
+
+ protected:
+  /// descriptor::slot of what the kernel never reports since a try never has to wait: regular
+  /// files.
+  static constexpr std::uint32_t always_ready = 1;
+
+  readiness() noexcept;
+
+  /// Registers with the kernel: 0 or -errno.
+  virtual int add(core::descriptor& d) noexcept = 0;
+  virtual void remove(core::descriptor& d) noexcept = 0;
+  /// Waits once and reports each event by became_ready() or failed(). Negative: none.
+  virtual int collect(core::nanoseconds timeout) noexcept = 0;
+  /// Async-signal-safe, but for errno.
+  virtual void ring() noexcept = 0;
+
+  /// An event: marks the direction, tries its requests, completes one waiter.
+  void became_ready(core::descriptor& d, core::direction dir) noexcept;
+  /// Both directions: hang-up or error, which no try waits for.
+  void failed(core::descriptor& d) noexcept;
+
+  core::list<core::descriptor>& attached() noexcept { return attached_; }
+
+ private:
+  bool inherited() const noexcept;
+
+  const unsigned process_;
+  core::list<core::descriptor> attached_;
+  bool collecting_ = false;
+  core::descriptor* last_busy_ = nullptr;  // where busy() looks first
+};
+
+/// Whether somebody waits on d in that direction.
+bool wanted(core::descriptor& d, core::direction dir) noexcept;
+
+/// A timeout that is not forever, for the calls that take one.
+timespec to_timespec(core::nanoseconds timeout) noexcept;
+
+}  // namespace weft::inline v0::reactor

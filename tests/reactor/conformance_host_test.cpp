@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+// What every backend does beside descriptors: time, wake-ups, signals, processes, limits.
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <semaphore>
+#include <thread>
+
+#include "fixture.hpp"
+
+using namespace weft_test;
+using kind = io_request::kind;
+
+namespace {
+
+constexpr direction in = direction::in;
+
+class reactor_host : public reactor_test {};
+
+// ---- time ----
+
+TEST_P(reactor_host, a_time_out_is_never_early) {
+  for (const nanoseconds timeout : {0, 1, 999, 100'000, 1'000'000, 2'345'678}) {
+    const nanoseconds begin = weft::core::clock_now();
+    EXPECT_EQ(io->wait(timeout), 0);
+    EXPECT_GE(weft::core::clock_now() - begin, timeout);
+  }
+  EXPECT_EQ(io->wait(-5), 0);
+}
+
+TEST_P(reactor_host, long_time_outs_are_no_errors) {
+  for (const nanoseconds timeout : {nanoseconds{86'400'000'000'000}, forever - 1, forever}) {
+    io->wake();
+    EXPECT_GT(io->wait(timeout), 0);
+  }
+}
+
+// ---- wake ----
+
+TEST_P(reactor_host, a_wake_before_the_wait_ends_it) {
+  for (int i = 0; i < 1'000; ++i) {
+    io->wake();
+    io->wait(forever);
+  }
+}
+
+TEST_P(reactor_host, wakes_coalesce) {
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 100'000; ++i) io->wake();
+    EXPECT_GT(io->wait(forever), 0);
+    EXPECT_EQ(io->wait(0), 0);
+  }
+}
+
+TEST_P(reactor_host, a_wake_from_another_thread_ends_the_wait) {
+  constexpr int rounds = 2'000;
+  std::atomic<int> posted{0};
+  std::counting_semaphore<> seen(0);
+  std::thread other([&] {
+    for (int i = 0; i < rounds; ++i) {
+      posted.fetch_add(1);
+      io->wake();
+      seen.acquire();
+    }
+  });
+  for (int i = 1; i <= rounds; ++i) {
+    until([&] { return posted.load() >= i; });
+    seen.release();
+  }
+  other.join();
+}
+
+TEST_P(reactor_host, wakes_from_many_threads_beside_events) {
+  constexpr int threads = 3;
+  constexpr int each = 3'000;
+  auto [a, b] = local_pair();
+  attached d(*io, std::move(a));
+  std::atomic<int> posted{0};
+  std::vector<std::thread> others;
+  for (int t = 0; t < threads; ++t)
+    others.emplace_back([&] {
+      for (int i = 0; i < each; ++i) {
+        posted.fetch_add(1);
+        io->wake();
+      }
+    });
+  while (posted.load() < threads * each) {
+    char byte;
+    request q(kind::read, d, &byte, 1);
+    io->submit(q);
+    put(b.get(), "x");
+    until([&] { return q.ended(); });
+  }
+  for (std::thread& t : others) t.join();
+  poll();
+  EXPECT_EQ(io->wait(0), 0);
+}
+
+weft::core::reactor* rung_by_signal;
+
+TEST_P(reactor_host, wake_from_a_signal_handler) {
+  rung_by_signal = io.get();
+  struct sigaction action = {};
+  struct sigaction before;
+  action.sa_handler = [](int) {
+    for (int i = 0; i < 100'000; ++i) rung_by_signal->wake();  // fills a pipe
+  };
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGUSR1, &action, &before);
+  errno = E2BIG;
+  ::raise(SIGUSR1);
+  EXPECT_EQ(errno, E2BIG);
+  EXPECT_GT(io->wait(forever), 0);
+  ::sigaction(SIGUSR1, &before, nullptr);
+}
+
+TEST_P(reactor_host, a_signal_ends_the_wait_without_events) {
+  struct sigaction action = {};
+  struct sigaction before;
+  action.sa_handler = [](int) {};
+  ::sigaction(SIGUSR2, &action, &before);
+  std::atomic<bool> returned{false};
+  const pthread_t main = ::pthread_self();
+  std::thread other([&] {
+    while (!returned.load()) {
+      ::pthread_kill(main, SIGUSR2);
+      std::this_thread::yield();
+    }
+  });
+  for (const nanoseconds timeout : {forever, nanoseconds{3'600'000'000'000}})
+    EXPECT_EQ(io->wait(timeout), 0);
+  returned = true;
+  other.join();
+  ::sigaction(SIGUSR2, &before, nullptr);
+}
+
+// ---- processes ----
+
+int exit_status_of(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+TEST_P(reactor_host, a_forked_child_leaves_the_parent_alone) {
+  auto [a, b] = local_pair();
+  attached d(*io, std::move(a));
+  poll();
+  d.not_ready(in);
+  performer p;
+  p.await(*io, d, in);
+  io->wake();             // the child shares the bell,
+  put(b.get(), "early");  // and the events
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const bool inert = io->wait(0) == 0 && io->wait(1'000) == 0 && !p.woken();
+    descriptor mine;
+    mine.fd = b.get();
+    const bool refused = io->attach(mine) < 0;
+    p.record.unlink();
+    d.close();
+    io.reset();
+    b.reset();
+    const char* error = nullptr;
+    std::unique_ptr<weft::core::reactor> own(weft::core::make_reactor(GetParam(), &error));
+    own->wake();
+    const bool works = own->wait(forever) > 0;
+    ::_exit((inert ? 0 : 1) + (refused ? 0 : 2) + (works ? 0 : 4));
+  }
+  EXPECT_EQ(exit_status_of(child), 0);
+  EXPECT_GT(io->wait(forever), 0);
+  until([&] { return p.woken(); });
+  EXPECT_EQ(take(d.fd), "early");
+
+  performer again;
+  d.not_ready(in);
+  again.await(*io, d, in);
+  put(b.get(), "late");
+  until([&] { return again.woken(); });
+  EXPECT_EQ(io->wait(0), 0);
+}
+
+TEST_P(reactor_host, a_child_does_not_ring_the_parents_bell) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    io->wake();
+    ::_exit(0);
+  }
+  EXPECT_EQ(exit_status_of(child), 0);
+  EXPECT_EQ(io->wait(0), 0);
+}
+
+// ---- what it holds ----
+
+std::vector<int> open_descriptors() {
+  std::vector<int> open;
+  for (int fd = 0; fd < 256; ++fd)
+    if (::fcntl(fd, F_GETFD) >= 0) open.push_back(fd);
+  return open;
+}
+
+TEST_P(reactor_host, its_descriptors_are_closed_on_exec_and_at_its_end) {
+  io.reset();
+  const std::vector<int> before = open_descriptors();
+  const char* error = nullptr;
+  io.reset(weft::core::make_reactor(GetParam(), &error));
+  const std::vector<int> during = open_descriptors();
+  EXPECT_GT(during.size(), before.size());
+  for (const int fd : during) {
+    if (std::find(before.begin(), before.end(), fd) != before.end()) continue;
+    EXPECT_TRUE(::fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    EXPECT_GT(fd, 2);
+  }
+  io.reset();
+  EXPECT_EQ(open_descriptors(), before);
+}
+
+TEST_P(reactor_host, running_out_of_descriptors_is_an_error) {
+  rlimit limit;
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit none = {0, limit.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  const char* error = nullptr;
+  const std::unique_ptr<weft::core::reactor> r(weft::core::make_reactor(GetParam(), &error));
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  EXPECT_EQ(r, nullptr);
+  ASSERT_NE(error, nullptr);
+  EXPECT_NE(std::string(error).find(std::strerror(EMFILE)), std::string::npos) << error;
+}
+
+INSTANTIATE_TEST_SUITE_P(backends, reactor_host, backends(), backend_name);
+
+}  // namespace

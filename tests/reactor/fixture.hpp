@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+// What the tests of the reactor share: a reactor of the backend under test, performers that note
+// their wake-ups, requests that note their end, and descriptors that clean up behind themselves.
+#pragma once
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/reactor.hpp"
+
+namespace weft_test {
+
+using weft::core::descriptor;
+using weft::core::direction;
+using weft::core::forever;
+using weft::core::io_request;
+using weft::core::nanoseconds;
+using weft::core::task;
+using weft::core::task_kind;
+using weft::core::wait_record;
+
+/// A performer with one arm. `order` counts wake-ups, so the first to be woken has the least.
+struct performer : task {
+  performer() noexcept : task(kind_table) {}
+  ~performer() {
+    if (record.linked()) record.unlink();
+  }
+  void await(weft::core::reactor& r, descriptor& d, direction dir) noexcept {
+    begin_plain();
+    record.owner = this;
+    record.arm = 7;
+    r.await(d, dir, record);
+  }
+  bool woken() const noexcept { return wakes > 0; }
+
+  wait_record record;
+  int wakes = 0;
+  int order = 0;
+
+  static inline int woken_so_far = 0;
+  static void on_wake(task& t) noexcept {
+    auto& self = static_cast<performer&>(t);
+    ++self.wakes;
+    self.order = ++woken_so_far;
+  }
+  static inline const task_kind kind_table = {"performer", nullptr, on_wake};
+};
+
+struct request : io_request {
+  request(kind k, descriptor& d, void* p = nullptr, std::size_t n = 0) noexcept {
+    what = k;
+    on = &d;
+    data = p;
+    size = n;
+    done = [](io_request& q) noexcept { ++static_cast<request&>(q).ends; };
+  }
+  bool ended() const noexcept { return ends > 0; }
+  int ends = 0;
+};
+
+/// Owns a descriptor's number.
+class unique_fd {
+ public:
+  unique_fd() = default;
+  explicit unique_fd(int fd) noexcept : fd_(fd) {}
+  unique_fd(unique_fd&& from) noexcept : fd_(std::exchange(from.fd_, -1)) {}
+  unique_fd& operator=(unique_fd&& from) noexcept {
+    reset(std::exchange(from.fd_, -1));
+    return *this;
+  }
+  ~unique_fd() { reset(); }
+  void reset(int fd = -1) noexcept {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = fd;
+  }
+  int get() const noexcept { return fd_; }
+
+ private:
+  int fd_ = -1;
+};
+
+/// A descriptor that is attached while it lives.
+struct attached : descriptor {
+  attached(weft::core::reactor& r, unique_fd number) noexcept : io(&r), owned(std::move(number)) {
+    fd = owned.get();
+    status = r.attach(*this);
+  }
+  attached(attached&&) = delete;
+  ~attached() { close(); }
+  void close() noexcept {
+    if (descriptor::attached) io->detach(*this);
+    owned.reset();
+  }
+  /// As after a try that saw EAGAIN.
+  void not_ready(direction d) noexcept { set_ready(d, false); }
+  bool is_attached() const noexcept { return descriptor::attached; }
+
+  weft::core::reactor* io;
+  unique_fd owned;
+  int status = 0;
+};
+
+using fd_pair = std::pair<unique_fd, unique_fd>;
+
+inline fd_pair local_pair() {
+  int fds[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) std::abort();
+  return {unique_fd(fds[0]), unique_fd(fds[1])};
+}
+
+/// The end to read, the end to write.
+inline fd_pair make_pipe() {
+  int fds[2];
+  if (::pipe2(fds, O_NONBLOCK | O_CLOEXEC) != 0) std::abort();
+  return {unique_fd(fds[0]), unique_fd(fds[1])};
+}
+
+inline unique_fd tcp_socket() {
+  return unique_fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+inline sockaddr_in loopback() {
+  sockaddr_in a = {};
+  a.sin_family = AF_INET;
+  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return a;
+}
+
+inline sockaddr* generic(sockaddr_in& a) { return reinterpret_cast<sockaddr*>(&a); }
+
+/// A socket with a port of its own, not listening yet.
+inline unique_fd bound(sockaddr_in& address) {
+  unique_fd s = tcp_socket();
+  address = loopback();
+  socklen_t size = sizeof address;
+  if (::bind(s.get(), generic(address), size) != 0) std::abort();
+  if (::getsockname(s.get(), generic(address), &size) != 0) std::abort();
+  return s;
+}
+
+inline unique_fd listening(sockaddr_in& address) {
+  unique_fd s = bound(address);
+  if (::listen(s.get(), 128) != 0) std::abort();
+  return s;
+}
+
+/// Two connected TCP sockets.
+inline fd_pair tcp_pair() {
+  sockaddr_in address;
+  const unique_fd listener = listening(address);
+  unique_fd a = unique_fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::connect(a.get(), generic(address), sizeof address) != 0) std::abort();
+  ::fcntl(a.get(), F_SETFL, O_NONBLOCK);
+  int accepted = -1;
+  while ((accepted = ::accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) < 0)
+    if (errno != EAGAIN) std::abort();
+  return {std::move(a), unique_fd(accepted)};
+}
+
+inline void put(int fd, const std::string& data) {
+  ASSERT_EQ(::write(fd, data.data(), data.size()), static_cast<ssize_t>(data.size()));
+}
+
+inline std::string take(int fd) {
+  char data[256];
+  const ssize_t n = ::read(fd, data, sizeof data);
+  return n < 0 ? std::strerror(errno) : std::string(data, static_cast<std::size_t>(n));
+}
+
+/// Writes until the kernel takes no more; returns how much that was.
+inline std::size_t fill(int fd) {
+  static const std::vector<char> zeros(64 * 1024);
+  std::size_t total = 0;
+  for (std::size_t chunk = zeros.size(); chunk > 0;) {
+    const ssize_t n = ::write(fd, zeros.data(), chunk);
+    if (n > 0)
+      total += static_cast<std::size_t>(n);
+    else
+      chunk /= 2;
+  }
+  return total;
+}
+
+inline void drain(int fd) {
+  static std::vector<char> bytes(64 * 1024);
+  while (::read(fd, bytes.data(), bytes.size()) > 0) {
+  }
+}
+
+/// Every backend that there is; one that this machine has not is skipped, with the reason.
+inline auto backends() { return testing::Values("epoll", "select"); }
+inline std::string backend_name(const testing::TestParamInfo<const char*>& info) {
+  return info.param;
+}
+
+/// A suite that runs for every backend.
+class reactor_test : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    const char* error = nullptr;
+    io.reset(weft::core::make_reactor(GetParam(), &error));
+    if (!io) GTEST_SKIP() << error;
+  }
+
+  /// Drives the reactor until something holds. What never comes is the suite's time-out.
+  template <class Condition>
+  void until(Condition condition) {
+    while (!condition()) io->wait(forever);
+  }
+  /// Looks for whatever is there, without waiting.
+  void poll() {
+    while (io->wait(0) > 0) {
+    }
+  }
+
+  std::unique_ptr<weft::core::reactor> io;
+};
+
+}  // namespace weft_test

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// The choice of a backend, and what a single backend has of its own.
+#include <sys/eventfd.h>
+#include <sys/select.h>
+
+#include <cstdlib>
+
+#include "fixture.hpp"
+
+using namespace weft_test;
+
+namespace {
+
+using owned = std::unique_ptr<weft::core::reactor>;
+
+/// Sets WEFT_BACKEND while it lives.
+class environment {
+ public:
+  explicit environment(const char* value) {
+    if (const char* old = std::getenv("WEFT_BACKEND")) {
+      was_set_ = true;
+      before_ = old;
+    }
+    value ? ::setenv("WEFT_BACKEND", value, 1) : ::unsetenv("WEFT_BACKEND");
+  }
+  ~environment() {
+    was_set_ ? ::setenv("WEFT_BACKEND", before_.c_str(), 1) : ::unsetenv("WEFT_BACKEND");
+  }
+
+ private:
+  bool was_set_ = false;
+  std::string before_;
+};
+
+owned make(const char* name, std::string* message = nullptr) {
+  const char* error = nullptr;
+  owned r(weft::core::make_reactor(name, &error));
+  EXPECT_EQ(r == nullptr, error != nullptr);
+  if (message && error) *message = error;
+  return r;
+}
+
+TEST(make_reactor, without_a_name_it_is_the_best) {
+  const environment none(nullptr);
+  EXPECT_STREQ(make(nullptr)->name(), "epoll");
+  const environment empty("");
+  EXPECT_STREQ(make(nullptr)->name(), "epoll");
+}
+
+TEST(make_reactor, the_environment_chooses_and_an_option_is_over_it) {
+  const environment select("select");
+  EXPECT_STREQ(make(nullptr)->name(), "select");
+  EXPECT_STREQ(make("epoll")->name(), "epoll");
+}
+
+TEST(make_reactor, an_unknown_name_is_told_with_what_there_is) {
+  std::string message;
+  EXPECT_EQ(make("kqueue", &message), nullptr);
+  EXPECT_EQ(message, "unknown backend \"kqueue\" (available: epoll, select)");
+  EXPECT_EQ(make("", &message), nullptr);
+  const environment wrong("poll9");
+  EXPECT_EQ(make(nullptr, &message), nullptr);
+  EXPECT_EQ(message, "WEFT_BACKEND: unknown backend \"poll9\" (available: epoll, select)");
+  EXPECT_EQ(make(std::string(1'000, 'x').c_str(), &message), nullptr);
+  EXPECT_NE(message.find("(available: epoll, select)"), std::string::npos);
+}
+
+TEST(select, refuses_what_has_no_room_in_a_set) {
+  const owned io = make("select");
+  unique_fd low(::eventfd(0, EFD_CLOEXEC));
+  unique_fd high(::fcntl(low.get(), F_DUPFD_CLOEXEC, FD_SETSIZE));
+  if (high.get() < 0) GTEST_SKIP() << "no descriptor above FD_SETSIZE: " << std::strerror(errno);
+  const attached refused(*io, std::move(high));
+  EXPECT_EQ(refused.status, -ERANGE);
+  EXPECT_FALSE(refused.is_attached());
+  unique_fd last(::fcntl(low.get(), F_DUPFD_CLOEXEC, FD_SETSIZE - 1));
+  ASSERT_EQ(last.get(), FD_SETSIZE - 1);
+  attached taken(*io, std::move(last));
+  ASSERT_EQ(taken.status, 0);
+  taken.not_ready(direction::in);
+  performer p;
+  p.await(*io, taken, direction::in);
+  const std::uint64_t one = 1;
+  ASSERT_EQ(::write(low.get(), &one, sizeof one), 8);
+  while (!p.woken()) io->wait(forever);
+}
+
+// What is closed without detach() would end every pselect() with EBADF.
+TEST(select, a_closed_descriptor_wakes_its_waiter_and_holds_up_nobody) {
+  const owned io = make("select");
+  auto [a, b] = local_pair();
+  auto [c, e] = local_pair();
+  attached closed(*io, std::move(a));
+  attached open(*io, std::move(c));
+  closed.not_ready(direction::in);
+  open.not_ready(direction::in);
+  performer p;
+  performer q;
+  p.await(*io, closed, direction::in);
+  q.await(*io, open, direction::in);
+  closed.owned.reset();
+  while (!p.woken()) io->wait(forever);
+  EXPECT_FALSE(q.woken());
+  put(e.get(), "x");
+  while (!q.woken()) io->wait(forever);
+}
+
+}  // namespace

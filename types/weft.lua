@@ -1,0 +1,1116 @@
+-- SPDX-License-Identifier: MIT
+---@meta weft
+-- luacheck: ignore 241
+--
+-- LuaLS annotations of weft's public Lua API. In .luarc.json: "workspace.library": [".../types"].
+--
+-- Said once, for all:
+--   * Durations and points in time are seconds (integer or float). NaN is refused, negative is zero,
+--     math.huge is for ever.
+--   * "Suspends": the calling fiber may wait, and other fibers run. It needs a fiber, raises where the
+--     fiber is cancelled (weft.is_cancelled), and on Lua 5.1 cannot be called across a C call boundary
+--     (pcall: use weft.pcall; metamethods; iterators of a for loop).
+--   * What fails in the world returns nil, message, code; the code is a short constant string
+--     ("ECONNREFUSED", "timeout", "closed"; docs/errors.md). Misuse raises at the caller's line.
+--   * x and x_op are twins: x(...) is x_op(...):perform().
+
+---@class weft
+local weft = {}
+
+-- ============================================================================ running
+
+---@alias weft.Backend "io_uring"|"epoll"|"select"|"kqueue"|"iocp"
+
+---@class weft.RunOptions
+---@field backend? weft.Backend Default: `WEFT_BACKEND`, or the best one here.
+---@field drain? boolean Default true: waits for the root scope's children. false: cancels them when `f` returns.
+---@field preempt? integer Milliseconds after which a fiber that does not wait is interrupted (Lua 5.3 and later).
+---@field watchdog? integer Milliseconds after which a fiber that does not wait is named on stderr.
+---@field dump_signal? "SIGQUIT"|"SIGUSR1"|"SIGUSR2" The signal that prints all fibers on stderr.
+
+---Runs `f` as a fiber, and all that it spawns, until they have ended. Inside a fiber it is `weft.scope(f)`.
+---
+---Blocks the calling thread. Raises what failed the root scope: strings with the fiber's name, its traceback and
+---the line of its spawn appended, other values untouched; a deadlock (`weft.is_deadlock`) when every fiber is
+---parked and nothing can wake one; on an unknown option or backend.
+---@generic T
+---@param f fun(...): T...
+---@param ... any Arguments of f.
+---@return T ...
+---@overload fun(opts: weft.RunOptions, f: fun(...), ...): ...
+function weft.run(f, ...) end
+
+---Queues a fiber that runs `f(...)`, in the innermost scope that is open in the calling fiber. A failure that no
+---joiner waits for fails that scope. Does not suspend.
+---@param f fun(...): ...
+---@param ... any
+---@return weft.Fiber
+function weft.spawn(f, ...) end
+
+---Like `spawn`, but a failure is kept for a later `join`, at the latest for the scope's end.
+---@param f fun(...): ...
+---@param ... any
+---@return weft.Fiber
+function weft.async(f, ...) end
+
+---Like `spawn`, but it keeps no scope open, does not count for deadlock, and is cancelled when the last ordinary
+---child of its scope has ended.
+---@param f fun(...): ...
+---@param ... any
+---@return weft.Fiber
+function weft.daemon(f, ...) end
+
+---Lets all other runnable fibers run first. Suspends.
+function weft.yield() end
+
+---The running fiber; nil outside one.
+---@return weft.Fiber?
+function weft.self() end
+
+---Calls `f` when the calling fiber ends: by return, error or cancellation; last registered, first called.
+---@param f fun()
+function weft.defer(f) end
+
+---Calls `f(...)` with the cancellation of outer scopes hidden, so that clean-up can wait. Deadlines of scopes
+---opened inside still count. Suspends as f does.
+---@generic T
+---@param f fun(...): T...
+---@param ... any
+---@return T ...
+function weft.shield(f, ...) end
+
+---`pcall` in which a fiber may wait on every Lua. A cancellation is caught like any error, and raised again at the
+---next wait.
+---@param f fun(...): ...
+---@param ... any
+---@return boolean ok
+---@return any ... Results, or the error value.
+function weft.pcall(f, ...) end
+
+---`xpcall` in which a fiber may wait on every Lua; passes arguments on 5.1 too.
+---@param f fun(...): ...
+---@param handler fun(e: any): any
+---@param ... any
+---@return boolean ok
+---@return any ...
+function weft.xpcall(f, handler, ...) end
+
+-- ---------------------------------------------------------------- fibers
+
+---@alias weft.FiberStatus "runnable"|"running"|"parked"|"done"|"failed"|"cancelled"
+
+---@class weft.Fiber
+---@field id integer
+local Fiber = {}
+
+---Waits until the fiber has ended. Suspends.
+---Raises the fiber's own error value; for a cancelled fiber a `weft.Cancelled` whose `fiber` it is.
+---@return any ... What its function returned.
+function Fiber:join() end
+
+---@return weft.Op
+function Fiber:join_op() end
+
+---Cancels the fiber's own scope, and so all scopes that it opened. It is raised where the fiber waits, at once if it
+---is parked, and at each further wait. Does not suspend; nothing happens to a fiber that has ended; the first reason
+---stays.
+---@param reason? any
+function Fiber:cancel(reason) end
+
+---@return weft.FiberStatus
+function Fiber:status() end
+
+---The fiber's name; with an argument, names it.
+---@param name? string
+---@return string?
+function Fiber:name(name) end
+
+---Where the fiber stands.
+---@return string
+function Fiber:traceback() end
+
+-- ---------------------------------------------------------------- scopes
+
+---@class weft.ScopeOptions
+---@field name? string For reports.
+---@field timeout? number Seconds after which the scope is cancelled and raises (`weft.is_timeout`).
+---@field deadline? number The same as a point in time of `weft.now()`.
+
+---@class weft.Scope
+local Scope = {}
+
+---Calls `f(s)` in the calling fiber and returns its results when all children of the scope have ended.
+---
+---The first error, of f or of a child, cancels the rest and is raised here, the value untouched. A cancellation that
+---the scope's own `s:cancel()` caused ends here. Suspends.
+---@generic T
+---@param f fun(s: weft.Scope): T...
+---@return T ...
+---@overload fun(opts: weft.ScopeOptions, f: fun(s: weft.Scope)): ...
+function weft.scope(f) end
+
+---A scope as an operation: it starts when performed; lost in a choice, it is cancelled and joined first.
+---@param f fun(s: weft.Scope): ...
+---@return weft.Op
+---@overload fun(opts: weft.ScopeOptions, f: fun(s: weft.Scope): ...): weft.Op
+function weft.scope_op(f) end
+
+---As `weft.spawn`, in this scope; from any fiber. Raises when the scope has ended.
+---@param f fun(...): ...
+---@param ... any
+---@return weft.Fiber
+function Scope:spawn(f, ...) end
+
+---As `weft.async`, in this scope.
+---@param f fun(...): ...
+---@param ... any
+---@return weft.Fiber
+function Scope:async(f, ...) end
+
+---As `weft.daemon`, in this scope.
+---@param f fun(...): ...
+---@param ... any
+---@return weft.Fiber
+function Scope:daemon(f, ...) end
+
+---Cancels the body and all children. Does not suspend.
+---@param reason? any
+function Scope:cancel(reason) end
+
+---Calls `f` when the scope ends, after its children; last registered, first called.
+---@param f fun()
+function Scope:defer(f) end
+
+---The errors so far: the first one, and those that came while the rest was cancelled.
+---@return any[]
+function Scope:errors() end
+
+---@return "open"|"cancelled"|"failed"|"done"
+function Scope:status() end
+
+-- ---------------------------------------------------------------- error values
+
+---@class weft.Cancelled
+---@field fiber weft.Fiber The fiber that was cancelled.
+---@field reason any What was given to `cancel`.
+
+---@param e any
+---@return boolean
+function weft.is_cancelled(e) end
+
+---Whether `e` was raised by the deadline of a scope.
+---@param e any
+---@return boolean
+function weft.is_timeout(e) end
+
+---Whether `e` is run's report that nothing can go on.
+---@param e any
+---@return boolean
+function weft.is_deadlock(e) end
+
+---@class weft.ErrorInfo
+---@field traceback string Where it was raised.
+---@field fiber weft.Fiber In which fiber.
+---@field others any[] Errors that came after it in the same scope.
+
+---What is known about an error value that a fiber raised; nil for others.
+---@param e any
+---@return weft.ErrorInfo?
+function weft.error_info(e) end
+
+-- ---------------------------------------------------------------- time
+
+---Seconds of a clock that never goes back, read at the call.
+---@return number
+function weft.now() end
+
+---Suspends for `seconds`; never less.
+---@param seconds number
+function weft.sleep(seconds) end
+
+---Counts from each perform.
+---@param seconds number
+---@return weft.Op
+function weft.sleep_op(seconds) end
+
+---@param time number A point in time of `weft.now()`.
+function weft.sleep_until(time) end
+
+---@param time number
+---@return weft.Op
+function weft.sleep_until_op(time) end
+
+---@class weft.Ticker
+local Ticker = {}
+
+---Fires every `seconds`, counted from now, without drift. Ticks that nobody waited for become one.
+---@param seconds number Above zero.
+---@return weft.Ticker
+function weft.ticker(seconds) end
+
+---Waits for the next tick; all who wait get it. Suspends. After `stop`: nil, "closed", "closed".
+---@return number? time
+---@return "closed"? message
+---@return "closed"? code
+function Ticker:next() end
+
+---@return weft.Op
+function Ticker:next_op() end
+
+---Wakes those who wait.
+function Ticker:stop() end
+
+-- ============================================================================ operations
+
+---Something that can be waited for: a value, built once, performed many times, by several fibers at once.
+---@class weft.Op
+local Op = {}
+
+---Waits until the operation has happened. Suspends.
+---@return any ... Its values.
+function Op:perform() end
+
+---Completes now or not at all. Does not suspend (wraps may).
+---@return boolean done
+---@return any ... Its values.
+function Op:try() end
+
+---An operation that never waits: if this one is not ready, `f` gives the values. In a choice it is the default of the
+---whole choice: every arm is tried first. Two of them in one choice raise.
+---@param f fun(): ...
+---@return weft.Op
+function Op:or_else(f) end
+
+---`op:or_else(f):perform()`
+---@param f fun(): ...
+---@return any ...
+function Op:perform_alt(f) end
+
+---An operation whose values go through `f`, which runs in the performer and may suspend.
+---@param f fun(...): ...
+---@return weft.Op
+function Op:wrap(f) end
+
+---An operation that calls `f`, in the performer, when it was in a performed choice and lost, or was cancelled.
+---@param f fun()
+---@return weft.Op
+function Op:on_abort(f) end
+
+---The operation that is the first of these to happen; of several that are ready each is as likely. Raises when empty.
+---@param op weft.Op
+---@param ... weft.Op
+---@return weft.Op
+---@overload fun(ops: weft.Op[]): weft.Op
+function weft.choose(op, ...) end
+
+---@param ops weft.Op[]
+---@return weft.Op
+function weft.race(ops) end
+
+---`op`, or after `seconds`: nil, "timeout", "timeout".
+---@param op weft.Op
+---@param seconds number
+---@return weft.Op
+function weft.timeout(op, seconds) end
+
+---Always ready, with these values.
+---@param ... any
+---@return weft.Op
+function weft.always(...) end
+
+---Never ready.
+---@return weft.Op
+function weft.never() end
+
+---The operation that `f` returns, made anew at each perform.
+---@param f fun(): weft.Op
+---@return weft.Op
+function weft.guard(f) end
+
+---As `guard`; f gets an operation that happens when the one that it returned has lost.
+---@param f fun(nack: weft.Op): weft.Op
+---@return weft.Op
+function weft.with_nack(f) end
+
+---A resource for the time of one perform: `acquire()` gives it, `use(resource)` the operation, and
+---`release(resource, lost)` is called once, however the perform ends.
+---@generic R
+---@param acquire fun(): R
+---@param release fun(resource: R, lost: boolean)
+---@param use fun(resource: R): weft.Op
+---@return weft.Op
+function weft.bracket(acquire, release, use) end
+
+---Performs the choice of the named operations. Suspends.
+---@param ops table<string, weft.Op>
+---@return string name The one that happened.
+---@return any ... Its values.
+function weft.select(ops) end
+
+---@param ops table<string, weft.Op>
+---@return weft.Op
+function weft.select_op(ops) end
+
+---One wait of a user's own operation. A stale one answers false to everything.
+---@class weft.Suspension
+local Suspension = {}
+
+---Whether it is still waiting.
+---@return boolean
+function Suspension:waiting() end
+
+---Completes the wait with these values, through `wrap`. Does not suspend.
+---@param wrap fun(...): ...
+---@param ... any
+---@return boolean won False if something else completed it before.
+function Suspension:complete(wrap, ...) end
+
+---Calls `f` when the wait is over, however it ended, to unlink it.
+---@param f fun()
+function Suspension:on_done(f) end
+
+---A primitive of the user's own.
+---@param wrap? fun(...): ...
+---@param try fun(): boolean, ... `true, values` if it completed now, else `false`.
+---@param block fun(s: weft.Suspension, wrap: fun(...): ...) Leaves `s` where a counterpart will find it.
+---@return weft.Op
+function weft.base_op(wrap, try, block) end
+
+-- ============================================================================ channels
+
+---@class weft.Channel<T>: { put: fun(self: weft.Channel<T>, v: T), get: fun(self: weft.Channel<T>): T }
+---@operator len: integer
+local Channel = {}
+
+---A channel. Without `n`, or with 0, put and get meet; with n up to n messages wait in it; with math.huge put never
+---waits. Messages are first in, first out, and so are those who wait.
+---@param n? number
+---@return weft.Channel
+function weft.channel(n) end
+
+---Suspends until the message is taken, or has a place. Raises when the channel is closed, before or meanwhile.
+---@param v any Any value, nil included; passed by identity.
+function Channel:put(v) end
+
+---@param v any
+---@return weft.Op
+function Channel:put_op(v) end
+
+---@param v any
+---@return boolean done Raises when the channel is closed.
+function Channel:try_put(v) end
+
+---Suspends until there is a message. When the channel is closed and empty: nil, "closed", "closed".
+---@return any v
+---@return "closed"? message
+---@return "closed"? code
+function Channel:get() end
+
+---@return weft.Op
+function Channel:get_op() end
+
+---@return boolean done
+---@return any ... As `get`.
+function Channel:try_get() end
+
+---No more puts: those that wait raise; gets drain what is there and then end. Raises when closed already.
+function Channel:close() end
+
+---@return boolean
+function Channel:closed() end
+
+---@return number n As given to `weft.channel`; 0 for a meeting.
+function Channel:cap() end
+
+---`for v in ch:iter() do`: until the channel is closed and empty. Each step suspends. Raises on a nil message.
+---@return fun(): any
+function Channel:iter() end
+
+-- ============================================================================ primitives
+-- Who waits is served first in, first out. Who gives up (lost in a choice, cancelled) is unlinked, and what it
+-- was to get goes to the next.
+
+---@class weft.Mutex
+local Mutex = {}
+
+---What holding a lock gives. To be closed (`local g <close> = m:lock()`): unlocks.
+---@class weft.Guard
+local Guard = {}
+
+---Raises when it has been unlocked already.
+function Guard:unlock() end
+
+---@return weft.Mutex
+function weft.mutex() end
+
+---Suspends until it is free. Raises when the calling fiber holds it.
+---@return weft.Guard
+function Mutex:lock() end
+
+---@return weft.Op
+function Mutex:lock_op() end
+
+---@return weft.Guard|false
+function Mutex:try_lock() end
+
+---Raises when it is not locked.
+function Mutex:unlock() end
+
+---Calls `f(...)` with the mutex held. Suspends.
+---@generic T
+---@param f fun(...): T...
+---@param ... any
+---@return T ...
+function Mutex:with(f, ...) end
+
+---@class weft.RwMutex
+local RwMutex = {}
+
+---A lock for one writer (`lock`) or many readers (`rlock`); neither is starved.
+---@return weft.RwMutex
+function weft.rwmutex() end
+
+---Suspends while anybody else holds it.
+---@return weft.Guard
+function RwMutex:lock() end
+
+---@return weft.Op
+function RwMutex:lock_op() end
+
+---@return weft.Guard|false
+function RwMutex:try_lock() end
+
+function RwMutex:unlock() end
+
+---@generic T
+---@param f fun(...): T...
+---@param ... any
+---@return T ...
+function RwMutex:with(f, ...) end
+
+---Suspends while a writer holds it or waits.
+---@return weft.Guard
+function RwMutex:rlock() end
+
+---@return weft.Op
+function RwMutex:rlock_op() end
+
+---@return weft.Guard|false
+function RwMutex:try_rlock() end
+
+function RwMutex:runlock() end
+
+---@generic T
+---@param f fun(...): T...
+---@param ... any
+---@return T ...
+function RwMutex:rwith(f, ...) end
+
+---@class weft.Semaphore
+local Semaphore = {}
+
+---@param n integer Permits.
+---@return weft.Semaphore
+function weft.semaphore(n) end
+
+---Suspends until `k` (1) permits are there. A big request at the head is not overtaken by small ones.
+---@param k? integer
+function Semaphore:acquire(k) end
+
+---@param k? integer
+---@return weft.Op
+function Semaphore:acquire_op(k) end
+
+---@param k? integer
+---@return boolean
+function Semaphore:try_acquire(k) end
+
+---@param k? integer
+function Semaphore:release(k) end
+
+---@class weft.Cond
+local Cond = {}
+
+---@param m weft.Mutex|weft.RwMutex
+---@return weft.Cond
+function weft.cond(m) end
+
+---Gives the mutex back, waits for a signal, and takes the mutex again, also before it raises. Suspends.
+function Cond:wait() end
+
+---@return weft.Op
+function Cond:wait_op() end
+
+---Wakes one waiter.
+function Cond:signal() end
+
+---Wakes all waiters.
+function Cond:broadcast() end
+
+---@class weft.WaitGroup
+local WaitGroup = {}
+
+---A count of what is still to be done. Reusable.
+---@return weft.WaitGroup
+function weft.waitgroup() end
+
+---@param n integer Raises when the count would be negative.
+function WaitGroup:add(n) end
+
+---`add(-1)`
+function WaitGroup:done() end
+
+---Suspends until the count is zero.
+function WaitGroup:wait() end
+
+---@return weft.Op
+function WaitGroup:wait_op() end
+
+---@class weft.Latch
+local Latch = {}
+
+---A count that goes down to zero, once.
+---@param n integer
+---@return weft.Latch
+function weft.latch(n) end
+
+---@param n? integer Default 1. Raises when the count would be negative.
+function Latch:count_down(n) end
+
+---Suspends until the count is zero.
+function Latch:wait() end
+
+---@return weft.Op
+function Latch:wait_op() end
+
+---@class weft.Barrier
+local Barrier = {}
+
+---@param n integer
+---@return weft.Barrier
+function weft.barrier(n) end
+
+---Suspends until n fibers wait here. Reusable. Who is cancelled, or lost in a choice, leaves.
+---@return integer place 1 to n, in the order of arrival.
+function Barrier:wait() end
+
+---@return weft.Op
+function Barrier:wait_op() end
+
+---A function that runs `f` with the arguments of its first call, and gives the same results, or raises the same error,
+---each time; others wait for the first. If the fiber that runs f is cancelled the next caller runs it. Suspends.
+---@generic T
+---@param f fun(...): T...
+---@return fun(...): T...
+function weft.once(f) end
+
+---@class weft.Oneshot
+local Oneshot = {}
+
+---A value that is set once.
+---@return weft.Oneshot
+function weft.oneshot() end
+
+---Raises when it is set already.
+---@param v any
+function Oneshot:set(v) end
+
+---@return boolean
+function Oneshot:is_set() end
+
+---Suspends until it is set.
+---@return any
+function Oneshot:get() end
+
+---@return weft.Op
+function Oneshot:get_op() end
+
+---@class weft.Broadcast
+local Broadcast = {}
+
+---Every reader gets every message that is sent after it has subscribed; the last `n` are kept for slow ones.
+---@param n integer
+---@return weft.Broadcast
+function weft.broadcast(n) end
+
+---Never waits. Raises when it is closed.
+---@param v any
+function Broadcast:send(v) end
+
+---Readers get what is kept, and then nil, "closed", "closed". Raises when closed already.
+function Broadcast:close() end
+
+---@return boolean
+function Broadcast:closed() end
+
+---@return weft.BroadcastReader
+function Broadcast:subscribe() end
+
+---@class weft.BroadcastReader
+local BroadcastReader = {}
+
+---Suspends until there is a message. A reader that was too slow gets nil, "lagged", n: n messages are lost to it.
+---@return any v
+---@return "lagged"|"closed"|nil message
+---@return integer|"closed"|nil n
+function BroadcastReader:get() end
+
+---@return weft.Op
+function BroadcastReader:get_op() end
+
+---@return boolean done
+---@return any ... As `get`.
+function BroadcastReader:try_get() end
+
+---`for v in reader:iter() do`: until the close. Each step suspends. Raises on a nil message, and when it lagged.
+---@return fun(): any
+function BroadcastReader:iter() end
+
+---@class weft.Watch
+local Watch = {}
+
+---The latest of a value that changes.
+---@param v any
+---@return weft.Watch
+function weft.watch(v) end
+
+---@param v any
+function Watch:set(v) end
+
+---@return any
+function Watch:get() end
+
+---Suspends until it is set again.
+---@return any v
+function Watch:changed() end
+
+---@return weft.Op
+function Watch:changed_op() end
+
+---@return weft.WatchReader
+function Watch:subscribe() end
+
+---Remembers which value it has seen: it misses values, never the last one.
+---@class weft.WatchReader
+local WatchReader = {}
+
+---The value; it counts as seen.
+---@return any
+function WatchReader:get() end
+
+---Suspends until there is a value that it has not seen.
+---@return any v
+function WatchReader:changed() end
+
+---@return weft.Op
+function WatchReader:changed_op() end
+
+---@class weft.LimiterOptions
+---@field rate number Tokens a second.
+---@field burst? integer Tokens that it holds; default 1.
+
+---@class weft.Limiter
+local Limiter = {}
+
+---A bucket of tokens, full at first.
+---@param opts weft.LimiterOptions
+---@return weft.Limiter
+function weft.limiter(opts) end
+
+---Suspends until `k` (1) tokens are there, and takes them.
+---@param k? integer
+function Limiter:wait(k) end
+
+---@param k? integer
+---@return weft.Op
+function Limiter:wait_op(k) end
+
+---@param k? integer
+---@return boolean
+function Limiter:try(k) end
+
+---@class weft.PoolOptions
+---@field limit? integer Fibers at a time; default: no limit.
+---@field errors? "all" Keep going; later errors stand beside the first. Default: the first one cancels the rest.
+
+---@class weft.Pool
+local Pool = {}
+
+---@param opts? weft.PoolOptions
+---@return weft.Pool
+function weft.pool(opts) end
+
+---Suspends while `limit` are running.
+---@param f fun(...): ...
+---@param ... any
+function Pool:go(f, ...) end
+
+---Suspends until all have ended. Raises the first error.
+---@return any[] results In the order of `go`.
+function Pool:wait() end
+
+---@return weft.Op
+function Pool:wait_op() end
+
+---`f(v, i)` of each, at most `limit` at a time. Suspends. The first error cancels the rest and is raised.
+---@generic T, R
+---@param list T[]
+---@param f fun(v: T, i: integer): R
+---@param opts? { limit?: integer }
+---@return R[] results In order.
+function weft.map(list, f, opts) end
+
+---`f` of each value of an iterator or a channel, at most `limit` ahead of the reader. Each step suspends.
+---@generic T, R
+---@param iter (fun(): T?)|weft.Channel
+---@param f fun(v: T): R
+---@param opts? { limit?: integer }
+---@return fun(): R?
+function weft.stream_map(iter, f, opts) end
+
+---@class weft.SuperviseOptions
+---@field children (fun(s: weft.Scope))[] Each runs in a scope of its own.
+---@field restarts? integer More than so many restarts
+---@field within? number in so many seconds: it gives up, cancels the rest and raises the last error.
+
+---Runs the children, each again when it has failed. Suspends until all have ended.
+---@param opts weft.SuperviseOptions
+function weft.supervise(opts) end
+
+---Go's contexts.
+---@class weft.Context
+local Context = {}
+
+---@class weft.context
+weft.context = {}
+
+---Never done.
+---@return weft.Context
+function weft.context.background() end
+
+---@return weft.Context
+function weft.context.todo() end
+
+---@param parent weft.Context
+---@return weft.Context ctx
+---@return fun(cause?: any) cancel
+function weft.context.with_cancel(parent) end
+
+---@param parent weft.Context
+---@param time number A point in time of `weft.now()`.
+---@return weft.Context ctx
+---@return fun(cause?: any) cancel
+function weft.context.with_deadline(parent, time) end
+
+---@param parent weft.Context
+---@param seconds number
+---@return weft.Context ctx
+---@return fun(cause?: any) cancel
+function weft.context.with_timeout(parent, seconds) end
+
+---@param parent weft.Context
+---@param key any
+---@param value any
+---@return weft.Context
+function weft.context.with_value(parent, key, value) end
+
+---Runs `f(s)` in a scope that is cancelled when `ctx` is done: then nil and what `ctx:err()` says, twice. Suspends.
+---@param ctx weft.Context
+---@param f fun(s: weft.Scope): ...
+---@return any ...
+function weft.context.scope(ctx, f) end
+
+---Suspends until it is done.
+---@return "cancelled"|"timeout" err
+---@return any cause
+function Context:done() end
+
+---@return weft.Op
+function Context:done_op() end
+
+---nil while it is not done.
+---@return "cancelled"|"timeout"|nil
+function Context:err() end
+
+---@return any
+function Context:cause() end
+
+---@return number? time
+function Context:deadline() end
+
+---@param key any
+---@return any
+function Context:value(key) end
+
+---Values of the calling fiber, inherited by its children: `weft.locals.user = "ann"`.
+---@type table<any, any>
+weft.locals = {}
+
+-- ============================================================================ inspection, tests
+
+---@class weft.inspect
+weft.inspect = {}
+
+---@class weft.FiberInfo
+---@field id integer
+---@field name string?
+---@field state weft.FiberStatus
+---@field waiting string? What it waits for.
+---@field since number? Since when (`weft.now()`).
+---@field scope string?
+---@field line string? Where it was spawned.
+---@field daemon boolean
+
+---Every live fiber.
+---@return weft.FiberInfo[]
+function weft.inspect.fibers() end
+
+---The same as text, with tracebacks.
+---@return string
+function weft.inspect.dump() end
+
+---Counters of the running worker, by name.
+---@return table<string, integer|string>
+function weft.inspect.counters() end
+
+---@class weft.TestOptions
+---@field seed? integer Default: one of its own, which a failure reports.
+---@field virtual_time? boolean Default true: the clock jumps to the next timer when all wait.
+---@field backend? weft.Backend
+
+---Runs `f` in a runtime of its own (also inside a fiber) with a random schedule that the seed decides. Raises f's
+---error together with the seed that replays it.
+---@param opts weft.TestOptions
+---@param f fun(...): ...
+---@param ... any
+---@return any ...
+function weft.test(opts, f, ...) end
+
+---`weft.test` with `n` seeds.
+---@param f fun()
+---@param n integer
+function weft.explore(f, n) end
+
+-- ============================================================================ sockets
+
+---@class weft.net
+weft.net = {}
+
+---@class weft.net.tcp
+weft.net.tcp = {}
+
+---@class weft.ListenOptions
+---@field backlog? integer Connections that may wait to be accepted.
+---@field reuse_port? boolean SO_REUSEPORT: several listeners share the port.
+---@field v6only? boolean An IPv6 listener takes no IPv4 connections.
+
+---Suspends only to resolve a name. SO_REUSEADDR is set. Port 0 takes a free one (`address`).
+---@param host string A name or an address.
+---@param port integer
+---@param opts? weft.ListenOptions Unknown options raise.
+---@return weft.Listener?
+---@return string? message
+---@return string? code "EADDRINUSE", "EADDRNOTAVAIL", "EACCES", ...
+function weft.net.tcp.listen(host, port, opts) end
+
+---@class weft.ConnectOptions
+---@field nodelay? boolean TCP_NODELAY; default true.
+
+---Names are resolved on a helper thread, their addresses tried one after another. TCP_NODELAY is on. Suspends.
+---@param host string A name or an address.
+---@param port integer
+---@param opts? weft.ConnectOptions Unknown options raise.
+---@return weft.Stream?
+---@return string? message
+---@return string? code "ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", ...
+function weft.net.tcp.connect(host, port, opts) end
+
+---Lost in a choice, it closes its socket.
+---@param host string
+---@param port integer
+---@param opts? weft.ConnectOptions
+---@return weft.Op
+function weft.net.tcp.connect_op(host, port, opts) end
+
+---To be closed.
+---@class weft.Listener
+local Listener = {}
+
+---Suspends until somebody connects. nil, "closed", "closed" when the listener is closed meanwhile.
+---@return weft.Stream?
+---@return string? message
+---@return string? code
+function Listener:accept() end
+
+---Lost in a choice, it loses no connection.
+---@return weft.Op
+function Listener:accept_op() end
+
+---@return string host
+---@return integer port
+function Listener:address() end
+
+---Wakes those who wait. Raises when closed already, as all its methods do.
+function Listener:close() end
+
+---To be closed.
+---@class weft.Stream
+local Stream = {}
+
+---Suspends until there are bytes. At the end just nil; when the stream is closed meanwhile nil, "closed", "closed".
+---@param max? integer Bytes at most, at least 1.
+---@return string? bytes
+---@return string? message
+---@return string? code "ECONNRESET", "closed", ...
+function Stream:read_some(max) end
+
+---Lost in a choice, it loses no byte.
+---@param max? integer
+---@return weft.Op
+function Stream:read_some_op(max) end
+
+---Suspends until all of `s` is sent. Writes of several fibers are not mixed.
+---@param s string|number
+---@return true?
+---@return string? message
+---@return string? code "EPIPE", "ECONNRESET", "closed", ...
+function Stream:write(s) end
+
+---Happens when the stream takes charge of all of `s`; a lost one sent nothing.
+---@param s string|number
+---@return weft.Op
+function Stream:write_op(s) end
+
+---Ends one direction or both: after "w" the peer reads to the end.
+---@param how "r"|"w"|"rw"
+---@return true?
+---@return string? message
+---@return string? code
+function Stream:shutdown(how) end
+
+---This end's address.
+---@return string host
+---@return integer port
+function Stream:address() end
+
+---The other end's address.
+---@return string host
+---@return integer port
+function Stream:peer_address() end
+
+---Wakes those who wait. Raises when closed already, as all its methods do.
+function Stream:close() end
+
+-- ============================================================================ foreign runtimes
+-- This and embedding are announced, and not there yet.
+
+---@class weft.foreign
+weft.foreign = {}
+
+---@class weft.ForeignOptions
+---@field max_queue? integer Requests that may wait; default 65536.
+---@field is_global? boolean Load its symbols for all to see.
+---@field unpin? boolean
+---@field timeout? number Seconds for each request.
+
+---A library in another language. Any name is a request: `ok, res = rt:name(req)`. A request suspends and returns
+---true and the reply, or false, the library's integer and its error; or false, "queue full" | "unloaded" | "timeout".
+---`rt:name_op(req)` is its operation.
+---@class weft.Foreign
+---@field [string] fun(self: weft.Foreign, req?: string): boolean, any, string?
+local Foreign = {}
+
+---@param lib string
+---@param cfg? string
+---@param opts? weft.ForeignOptions
+---@return weft.Foreign?
+---@return string? message
+---@return string? code
+function weft.foreign.load(lib, cfg, opts) end
+
+---@param module string
+---@param opts? weft.ForeignOptions
+---@return weft.Foreign?
+---@return string? message
+---@return string? code
+function weft.foreign.python(module, opts) end
+
+---@param class string
+---@param opts? weft.ForeignOptions
+---@return weft.Foreign?
+---@return string? message
+---@return string? code
+function weft.foreign.java(class, opts) end
+
+---@param module string
+---@param opts? weft.ForeignOptions
+---@return weft.Foreign?
+---@return string? message
+---@return string? code
+function weft.foreign.node(module, opts) end
+
+---Drains what was queued and ends the runtime. Suspends.
+function Foreign:unload() end
+
+---@class weft.Buffer Bytes outside the collector.
+---@operator len: integer
+local Buffer = {}
+
+---@param n integer Bytes.
+---@return weft.Buffer
+function weft.buffer(n) end
+
+---@param s string
+function Buffer:append(s) end
+
+---@param first integer
+---@param last? integer
+---@return weft.Buffer
+function Buffer:slice(first, last) end
+
+---Reads into the buffer. Suspends.
+---@param stream weft.Stream
+---@param max? integer
+---@return integer? n
+---@return string? message
+---@return string? code
+function Buffer:read_into(stream, max) end
+
+---@param format string
+---@param offset integer
+---@return integer
+function Buffer:get(format, offset) end
+
+---@param format string
+---@param offset integer
+---@param value integer
+function Buffer:put(format, offset, value) end
+
+-- ============================================================================ embedding
+
+---@class weft.embed
+weft.embed = {}
+
+---Attaches a runtime to this state, to be driven by `step`, `yield` or somebody else's loop.
+function weft.embed.attach() end
+
+---A descriptor that becomes readable when there is work.
+---@return integer
+function weft.embed.event_fd() end
+
+---Blocks the thread until there is work.
+---@param seconds? number
+---@return boolean
+function weft.embed.wait_events(seconds) end
+
+---Runs what is due, and lets waiting threads in.
+---@param seconds? number
+function weft.embed.yield(seconds) end
+
+---Runs one batch.
+---@param seconds? number How long to wait for work.
+---@return boolean ran
+---@return number? deadline The next timer.
+function weft.embed.step(seconds) end
+
+return weft
