@@ -6,7 +6,7 @@
 #include <ctime>
 #include <vector>
 
-#include "core/timer_wheel.hpp"
+#include "weft/core/timer_wheel.hpp"
 
 int main() {
   using namespace weft::core;

@@ -11,9 +11,9 @@
 #include <new>
 
 #include "cli/usage.hpp"
-#include "core/reactor.hpp"
-#include "core/worker.hpp"
 #include "lua/compat.hpp"
+#include "weft/core/reactor.hpp"
+#include "weft/core/worker.hpp"
 
 namespace weft::inline v0::cli {
 

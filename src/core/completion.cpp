@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "core/completion.hpp"
+#include "weft/core/completion.hpp"
 
 namespace weft::inline v0::core {
 

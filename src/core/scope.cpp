@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "core/scope.hpp"
+#include "weft/core/scope.hpp"
 
 namespace weft::inline v0::core {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "core/slab.hpp"
+#include "weft/core/slab.hpp"
 
 #include <cstdlib>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "core/worker.hpp"
+#include "weft/core/worker.hpp"
 
 #include <utility>
 

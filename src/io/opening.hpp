@@ -7,10 +7,10 @@
 
 #include <cstdint>
 
-#include "core/worker.hpp"
 #include "io/resolve.hpp"
 #include "io/socket.hpp"
 #include "weft/config.hpp"
+#include "weft/core/worker.hpp"
 
 struct addrinfo;
 

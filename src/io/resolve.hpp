@@ -9,9 +9,9 @@
 
 #include <cstdint>
 
-#include "core/completion.hpp"
 #include "io/address.hpp"
 #include "weft/config.hpp"
+#include "weft/core/completion.hpp"
 
 struct addrinfo;
 

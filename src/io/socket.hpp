@@ -9,10 +9,10 @@
 
 #include <cstdint>
 
-#include "core/worker.hpp"
 #include "io/address.hpp"
 #include "reactor/syscalls.hpp"
 #include "weft/config.hpp"
+#include "weft/core/worker.hpp"
 
 namespace weft::inline v0::io {
 

@@ -15,9 +15,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/scope.hpp"
 #include "io/socket.hpp"
 #include "weft/config.hpp"
+#include "weft/core/scope.hpp"
 
 namespace weft::inline v0::io {
 

@@ -3,8 +3,8 @@
 // between the user and the C function are passed over.
 #pragma once
 
-#include "core/seams.hpp"
 #include "lua/state.hpp"
+#include "weft/core/seams.hpp"
 
 namespace weft::inline v0::lua {
 

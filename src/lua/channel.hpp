@@ -4,8 +4,8 @@
 // value is stored); reference 2 is its get operation, built once.
 #pragma once
 
-#include "core/channel.hpp"
 #include "lua/operation.hpp"
+#include "weft/core/channel.hpp"
 
 namespace weft::inline v0::lua {
 

@@ -5,10 +5,10 @@
 // innermost coroutine that waits, by whoever completes it; nothing goes through the registry.
 #pragma once
 
-#include "core/scope.hpp"
-#include "core/worker.hpp"
 #include "lua/arguments.hpp"
 #include "lua/state.hpp"
+#include "weft/core/scope.hpp"
+#include "weft/core/worker.hpp"
 
 namespace weft::inline v0::lua {
 

@@ -2,8 +2,8 @@
 // A scope as Lua sees it: core::scope in a userdata, anchored while it is open.
 #pragma once
 
-#include "core/scope.hpp"
 #include "lua/fiber.hpp"
+#include "weft/core/scope.hpp"
 
 namespace weft::inline v0::lua {
 

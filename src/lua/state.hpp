@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
-#include "core/worker.hpp"
 #include "lua/compat.hpp"
+#include "weft/core/worker.hpp"
 
 namespace weft::inline v0::lua {
 

@@ -2,7 +2,7 @@
 // The backends by name; each is null with an errno in *error where the kernel has none.
 #pragma once
 
-#include "core/reactor.hpp"
+#include "weft/core/reactor.hpp"
 
 namespace weft::inline v0::reactor {
 

@@ -11,7 +11,7 @@
 // the parent.
 #pragma once
 
-#include "core/reactor.hpp"
+#include "weft/core/reactor.hpp"
 
 namespace weft::inline v0::reactor {
 

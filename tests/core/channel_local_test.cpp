@@ -10,8 +10,8 @@
 #include <random>
 #include <vector>
 
-#include "core/channel.hpp"
 #include "support.hpp"
+#include "weft/core/channel.hpp"
 
 namespace weft_test {
 namespace {

@@ -7,7 +7,7 @@
 //              left; and when nothing moves any more, nobody is parked whose partner is parked too,
 //              nor on a closed channel, nor on a buffer that would serve it, nor cancelled.
 //   long runs  a hundred thousand performs a thread, one after another, until a close ends them.
-#include "core/channel.hpp"
+#include "weft/core/channel.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 // The word, one step at a time: who may change it when, and what the ordered claim leaves behind.
 // The states that threads meet only now and then are made by hand here.
-#include "core/claim.hpp"
+#include "weft/core/claim.hpp"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <thread>
 
-#include "core/channel.hpp"
 #include "support.hpp"
+#include "weft/core/channel.hpp"
 
 namespace weft_test {
 namespace {

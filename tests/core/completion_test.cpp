@@ -2,7 +2,7 @@
 // Invariants: one finish() counts, from whatever thread, before, during or after the wait; what was
 // written before it is seen by the waiter; a pending one keeps its worker waiting; both references
 // are given back whichever side goes first, the worker too.
-#include "core/completion.hpp"
+#include "weft/core/completion.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,8 +10,8 @@
 #include <thread>
 #include <vector>
 
-#include "core/lock.hpp"
 #include "support.hpp"
+#include "weft/core/lock.hpp"
 #include "worker_fixture.hpp"
 
 namespace weft_test {

@@ -2,7 +2,7 @@
 // Invariants: what is pushed is drained exactly once; the order of each producer's pushes is kept;
 // what the producer wrote before the push is seen by the consumer (checked by TSan); with the
 // parked flag no push goes unseen while the consumer sleeps.
-#include "core/inbox.hpp"
+#include "weft/core/inbox.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "core/list.hpp"
+#include "weft/core/list.hpp"
 
 #include <gtest/gtest.h>
 

@@ -14,8 +14,8 @@
 #include <thread>
 #include <vector>
 
-#include "core/channel.hpp"
 #include "support.hpp"
+#include "weft/core/channel.hpp"
 #include "worker_fixture.hpp"
 
 namespace weft_test {

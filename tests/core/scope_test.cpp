@@ -2,7 +2,7 @@
 // Invariants: a task is marked as cancelled exactly when the scope it stands in is, up to the first
 // shield, or when it was cancelled itself and no shield stands between; a parked one is then woken
 // once. All of it is linear in what is cancelled, and needs no stack.
-#include "core/scope.hpp"
+#include "weft/core/scope.hpp"
 
 #include <gtest/gtest.h>
 

@@ -13,9 +13,9 @@
 #include <deque>
 #include <vector>
 
-#include "core/channel.hpp"
-#include "core/seams.hpp"
-#include "core/task.hpp"
+#include "weft/core/channel.hpp"
+#include "weft/core/seams.hpp"
+#include "weft/core/task.hpp"
 
 namespace weft_test {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "core/timer_wheel.hpp"
+#include "weft/core/timer_wheel.hpp"
 
 #include <gtest/gtest.h>
 

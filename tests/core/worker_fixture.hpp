@@ -8,7 +8,7 @@
 #include <memory>
 #include <utility>
 
-#include "core/worker.hpp"
+#include "weft/core/worker.hpp"
 
 namespace weft_test {
 

@@ -2,7 +2,7 @@
 // Invariants: ready tasks run first in, first out; nothing that is ready for ever keeps a timer, a
 // descriptor or a post waiting for ever; a post is never slept through; idle means that nothing can
 // ever happen any more.
-#include "core/worker.hpp"
+#include "weft/core/worker.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/lock.hpp"
+#include "weft/core/lock.hpp"
 
 #include "support.hpp"
 #include "worker_fixture.hpp"

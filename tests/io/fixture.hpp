@@ -9,9 +9,9 @@
 #include <memory>
 #include <string>
 
-#include "core/worker.hpp"
 #include "io/opening.hpp"
 #include "io/stream.hpp"
+#include "weft/core/worker.hpp"
 
 namespace weft_test {
 

@@ -6,8 +6,8 @@
 #include <thread>
 #include <vector>
 
-#include "core/scope.hpp"
 #include "fixture.hpp"
+#include "weft/core/scope.hpp"
 
 using namespace weft_test;
 using core::direction;

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/reactor.hpp"
+#include "weft/core/reactor.hpp"
 
 namespace weft_test {
 

@@ -18,15 +18,15 @@
 #include <memory>
 #include <mutex>
 
-#include "core/hooks.hpp"
-#include "core/inbox.hpp"
-#include "core/reactor.hpp"
-#include "core/run_queue.hpp"
-#include "core/seams.hpp"
-#include "core/slab.hpp"
-#include "core/task.hpp"
-#include "core/timer_wheel.hpp"
 #include "weft/config.hpp"
+#include "weft/core/hooks.hpp"
+#include "weft/core/inbox.hpp"
+#include "weft/core/reactor.hpp"
+#include "weft/core/run_queue.hpp"
+#include "weft/core/seams.hpp"
+#include "weft/core/slab.hpp"
+#include "weft/core/task.hpp"
+#include "weft/core/timer_wheel.hpp"
 
 namespace weft::inline v0::core {
 

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "core/seams.hpp"
-#include "core/task.hpp"
+#include "weft/core/seams.hpp"
+#include "weft/core/task.hpp"
 
 namespace weft::inline v0::core {
 

@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <new>
 
-#include "core/task.hpp"
 #include "weft/config.hpp"
+#include "weft/core/task.hpp"
 
 namespace weft::inline v0::core {
 

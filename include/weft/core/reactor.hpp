@@ -15,10 +15,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/list.hpp"
-#include "core/seams.hpp"
-#include "core/task.hpp"
 #include "weft/config.hpp"
+#include "weft/core/list.hpp"
+#include "weft/core/seams.hpp"
+#include "weft/core/task.hpp"
 
 struct sockaddr;
 

@@ -12,9 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/list.hpp"
-#include "core/task.hpp"
 #include "weft/config.hpp"
+#include "weft/core/list.hpp"
+#include "weft/core/task.hpp"
 
 namespace weft::inline v0::core {
 

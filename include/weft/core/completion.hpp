@@ -17,9 +17,9 @@
 
 #include <cstdint>
 
-#include "core/seams.hpp"
-#include "core/task.hpp"
-#include "core/worker.hpp"
+#include "weft/core/seams.hpp"
+#include "weft/core/task.hpp"
+#include "weft/core/worker.hpp"
 
 namespace weft::inline v0::core {
 

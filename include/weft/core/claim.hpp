@@ -11,7 +11,7 @@
 
 #include <cstdint>
 
-#include "core/task.hpp"
+#include "weft/core/task.hpp"
 
 namespace weft::inline v0::core {
 

@@ -17,8 +17,8 @@
 
 #include <cstdint>
 
-#include "core/list.hpp"
-#include "core/seams.hpp"
+#include "weft/core/list.hpp"
+#include "weft/core/seams.hpp"
 
 namespace weft::inline v0::core {
 

@@ -27,9 +27,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/claim.hpp"
-#include "core/lock.hpp"
-#include "core/task.hpp"
+#include "weft/core/claim.hpp"
+#include "weft/core/lock.hpp"
+#include "weft/core/task.hpp"
 
 namespace weft::inline v0::core {
 

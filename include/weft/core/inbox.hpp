@@ -13,8 +13,8 @@
 //     completer's last touch.
 #pragma once
 
-#include "core/seams.hpp"
-#include "core/task.hpp"
+#include "weft/core/seams.hpp"
+#include "weft/core/task.hpp"
 
 namespace weft::inline v0::core {
 

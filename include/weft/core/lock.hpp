@@ -3,7 +3,7 @@
 // lock for one that is shared. What is done under it is a few list operations, never user code.
 #pragma once
 
-#include "core/seams.hpp"
+#include "weft/core/seams.hpp"
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
