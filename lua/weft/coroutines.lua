@@ -4,35 +4,32 @@
 local core = require "weft.core"
 
 local stock, replaced = {}, 0
-local ours = {}
-local waiting, in_fiber = core.coroutine_waiting, core.coroutine_in_fiber
+local ours = { yield = core.coroutine_yield }
+local waiting = core.coroutine_waiting
+local refused = {} -- what a yield gets back that had nowhere to go (weft.pcall on 5.1)
 
 for name, f in pairs(coroutine) do stock[name] = f end
 
 if core.has_continuations then
   ours.resume, ours.wrap = core.coroutine_resume, core.coroutine_wrap
 else
+  -- start and go_on give true and values, false and an error, or nil: it waits, and so has the caller to.
   local start, go_on, pass = core.coroutine_start, core.coroutine_go_on, core.coroutine_pass
-  local resumed
-  local function again(co)
+  local function resumed(co, ok, ...)
+    if ok ~= nil then return ok, ... end
     pass()
     return resumed(co, go_on(co))
   end
-  function resumed(co, ok, ...)
-    if ok == nil then return again(co) end
-    return ok, ...
-  end
-  function ours.resume(co, ...)
-    if type(co) ~= "thread" then
-      core.misuse(("bad argument #1 to 'resume' (coroutine expected, got %s)"):format(type(co)))
-    end
-    return resumed(co, start(co, ...))
-  end
+  function ours.resume(co, ...) return resumed(co, start(co, ...)) end
 
-  local function values(ok, ...)
+  local function values(co, ok, ...)
     if ok then return ... end
+    if ok == nil then
+      pass()
+      return values(co, go_on(co))
+    end
     local e = ...
-    if type(e) == "string" then error(e, 3) end
+    if type(e) == "string" then core.misuse(e) end
     error(e, 0)
   end
   function ours.wrap(f)
@@ -40,20 +37,17 @@ else
       core.misuse(("bad argument #1 to 'wrap' (function expected, got %s)"):format(type(f)))
     end
     local co = stock.create(f)
-    return function(...) return values(ours.resume(co, ...)) end
+    return function(...) return values(co, start(co, ...)) end
   end
 end
 
--- What a yield gets back that had nowhere to go (weft.pcall on 5.1).
-local refused = {}
-local function unless_refused(first, ...)
-  if first == refused then core.misuse "attempt to yield from outside a coroutine" end
-  return first, ...
-end
-
-function ours.yield(...)
-  if in_fiber() then core.misuse "attempt to yield from outside a coroutine" end
-  return unless_refused(stock.yield(...))
+if not core.has_continuations and not core.luajit then
+  local yield = core.coroutine_yield
+  local function unless_refused(first, ...)
+    if first == refused then core.misuse "attempt to yield from outside a coroutine" end
+    return first, ...
+  end
+  function ours.yield(...) return unless_refused(yield(...)) end
 end
 
 function ours.status(co)

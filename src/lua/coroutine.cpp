@@ -37,9 +37,12 @@ bool is_waiting(lua_State* L, lua_State* co) {
 
 enum : int { failed = -1, waits = -2 };
 
+// start and step are of one frame with the functions that Lua calls: when a yield has left frames
+// behind by longjmp, the processor predicts each return on the way up wrong.
+
 /// One resume of co, whose arguments are on its stack: the number of values that it gave, now on L;
 /// failed, with the error on L; or waits.
-int step(lua_State* L, state& s, lua_State* co, int arguments) {
+[[gnu::always_inline]] inline int step(lua_State* L, state& s, lua_State* co, int arguments) {
   lua_State* outer = std::exchange(s.inner, co);
   int results = 0;
   const int status = resume(co, L, arguments, results);
@@ -52,7 +55,7 @@ int step(lua_State* L, state& s, lua_State* co, int arguments) {
     lua_xmove(co, L, 1);
     return failed;
   }
-  if (!lua_checkstack(L, results + 1)) {
+  if (results >= LUA_MINSTACK / 2 && !lua_checkstack(L, results + 1)) [[unlikely]] {
     lua_pop(co, results);
     lua_pushliteral(L, "too many results to resume");
     return failed;
@@ -61,21 +64,29 @@ int step(lua_State* L, state& s, lua_State* co, int arguments) {
   return results;
 }
 
-/// As the stock resume begins: checks, and moves the arguments over.
-int start(lua_State* L, state& s, lua_State* co, int arguments) {
-  if (!lua_checkstack(co, arguments)) {
-    lua_pushliteral(L, "too many arguments to resume");
-    return failed;
-  }
+/// Why co cannot be resumed, or null. 5.4 looks itself, but does not know of our waits.
+inline const char* refusal(lua_State* L, const state& s, lua_State* co) {
+  constexpr const char* active = "cannot resume non-suspended coroutine";
+  if (s.waits_inside && is_waiting(L, co)) return active;
+#if LUA_VERSION_NUM < 504
   const int status = lua_status(co);
   lua_Debug frame;
-  const bool active = status == 0 && lua_getstack(co, 0, &frame);
-  if (active || (s.waits_inside && is_waiting(L, co))) {
-    lua_pushliteral(L, "cannot resume non-suspended coroutine");
+  if (status == 0 && lua_getstack(co, 0, &frame)) return active;
+  if (status == 0 ? lua_gettop(co) == 0 : status != LUA_YIELD)
+    return "cannot resume dead coroutine";
+#endif
+  return nullptr;
+}
+
+/// As the stock resume begins: checks, and moves the arguments over.
+[[gnu::always_inline]] inline int start(lua_State* L, state& s, lua_State* co, int arguments) {
+  if (const char* why = refusal(L, s, co)) {
+    lua_pushstring(L, why);
     return failed;
   }
-  if (status == 0 ? lua_gettop(co) == 0 : status != LUA_YIELD) {
-    lua_pushliteral(L, "cannot resume dead coroutine");
+  if (arguments == 0) return step(L, s, co, 0);
+  if (!lua_checkstack(co, arguments)) {
+    lua_pushliteral(L, "too many arguments to resume");
     return failed;
   }
   lua_xmove(L, co, arguments);
@@ -93,14 +104,15 @@ int go_on(lua_State* L, state& s, lua_State* co) {
   return step(L, s, co, arguments);
 }
 
-[[maybe_unused]] int give(lua_State* L, int results) {
+/// What resume gives: true takes the place of the coroutine, below what it gave.
+int give(lua_State* L, int results) {
   if (results == failed) {
     lua_pushboolean(L, 0);
     lua_insert(L, -2);
     return 2;
   }
   lua_pushboolean(L, 1);
-  lua_insert(L, -(results + 1));
+  lua_replace(L, 1);
   return results + 1;
 }
 
@@ -179,12 +191,21 @@ int tell(lua_State* L, int results) {
 
 /// co, ... -> true, values; false, error; or nil: it waits. The frame then yields and goes on.
 int coroutine_start(lua_State* L) {
-  luaL_checktype(L, 1, LUA_TTHREAD);
-  return tell(L, start(L, state_of(L), resumed(L), lua_gettop(L) - 1));
+  lua_State* co = resumed(L);
+  if (!co) [[unlikely]]
+    bad_argument(L, "resume", 1, "coroutine");
+  return tell(L, start(L, state_of(L), co, lua_gettop(L) - 1));
 }
 int coroutine_go_on(lua_State* L) { return tell(L, go_on(L, state_of(L), resumed(L))); }
 int coroutine_pass(lua_State* L) { return lua_yield(L, 0); }
 #endif
+
+/// In a fiber's own thread only the scheduler resumes.
+int coroutine_yield(lua_State* L) {
+  const state& s = state_of(L);
+  if (s.current && s.current->co == L) raise(L, "attempt to yield from outside a coroutine");
+  return lua_yield(L, lua_gettop(L));
+}
 
 /// waiting(co) -> whether it is suspended by a wait inside it: normal, for all anybody else can do.
 int coroutine_waiting(lua_State* L) {
@@ -209,13 +230,18 @@ int coroutine_in_fiber(lua_State* L) {
 
 const luaL_Reg functions[] = {
 #if LUA_VERSION_NUM >= 502
-    {"coroutine_resume", coroutine_resume},     {"coroutine_wrap", coroutine_wrap},
+    {"coroutine_resume", coroutine_resume},
+    {"coroutine_wrap", coroutine_wrap},
 #else
-    {"coroutine_start", coroutine_start},       {"coroutine_go_on", coroutine_go_on},
+    {"coroutine_start", coroutine_start},
+    {"coroutine_go_on", coroutine_go_on},
     {"coroutine_pass", coroutine_pass},
 #endif
-    {"coroutine_waiting", coroutine_waiting},   {"coroutine_expose", coroutine_expose},
-    {"coroutine_in_fiber", coroutine_in_fiber}, {nullptr, nullptr}};
+    {"coroutine_yield", coroutine_yield},
+    {"coroutine_waiting", coroutine_waiting},
+    {"coroutine_expose", coroutine_expose},
+    {"coroutine_in_fiber", coroutine_in_fiber},
+    {nullptr, nullptr}};
 
 }  // namespace
 
