@@ -7,6 +7,7 @@ local report = require "weft.report"
 
 local protected = require "weft.pcall"
 local scope_drained, scope_close, scope_fail = core.scope_drained, core.scope_close, core.scope_fail
+local scope_open, scope_leave = core.scope_open, core.scope_leave
 local no_options = {}
 local unpack = table.unpack or unpack -- luacheck: ignore
 local perform, self_fiber = frames.perform, core.self
@@ -67,6 +68,7 @@ return function(weft)
   end
 
   local function ended(s, ok, ...)
+    if ok and scope_leave(s) then return ... end
     local e, interrupted = nil, false
     if not ok then
       e = (...)
@@ -84,21 +86,21 @@ return function(weft)
   end
 
   local function check(opts, f)
-    if type(opts) == "function" and f == nil then opts, f = nil, opts end
+    if type(opts) == "function" and f == nil then return no_options, opts end
     if opts ~= nil and type(opts) ~= "table" then
       core.misuse(("bad argument #1 to 'scope' (function expected, got %s)"):format(type(opts)))
     end
     if type(f) ~= "function" then
       core.misuse(("bad argument #%d to 'scope' (function expected, got %s)"):format(opts and 2 or 1, type(f)))
     end
-    for key in pairs(opts or {}) do
+    for key in pairs(opts or no_options) do
       if not known_options[key] then core.misuse(("unknown option '%s' of scope"):format(tostring(key))) end
     end
     return opts or no_options, f
   end
 
   local function run_scope(opts, body)
-    local s = core.scope_open(opts.name, opts.timeout, opts.deadline, false)
+    local s = scope_open(opts.name, opts.timeout, opts.deadline, false)
     return ended(s, protected.xpcall(body, trace, s))
   end
 
@@ -111,7 +113,7 @@ return function(weft)
       core.misuse(("bad argument #1 to 'shield' (function expected, got %s)"):format(type(f)))
     end
     local arguments, n = { ... }, select("#", ...)
-    local s = core.scope_open("shield", nil, nil, true)
+    local s = scope_open("shield", nil, nil, true)
     return ended(s, protected.xpcall(function() return f(unpack(arguments, 1, n)) end, trace))
   end
 
@@ -133,7 +135,7 @@ return function(weft)
     if type(f) ~= "function" then
       core.misuse(("bad argument #1 to 'defer' (function expected, got %s)"):format(type(f)))
     end
-    if not core.scope_is_open(self) then
+    if not core.scope_has_defers(self) then
       core.misuse "'defer' on a scope that has ended"
     end
     local list = defers[self] or {}

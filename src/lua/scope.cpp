@@ -127,23 +127,42 @@ int scope_drained(lua_State* L) {
   return 2;
 }
 
+/// The scope that f stands in, which has no children, is over.
+void end_innermost(lua_State* L, fiber& f, scope_object& scope) {
+  f.raises = 0;
+  core::close_scope(f);
+  drop_alarm(scope);
+  scope.closed = true;
+  release_scope(L, scope);
+}
+
 /// scope_close(scope) -> failures or nil, timed out, own cancel, cancelled around. It has no
 /// children.
 int scope_close(lua_State* L) {
   state& s = state_of(L);
   scope_object& scope = check_scope(L, s, "scope");
   fiber& f = *s.current;
-  f.raises = 0;
   while (f.innermost != &scope) core::close_scope(f);  // of coroutines that were left half way
-  core::close_scope(f);
-  drop_alarm(scope);
-  scope.closed = true;
-  release_scope(L, scope);
+  end_innermost(L, f, scope);
   get_reference(L, 1, 1);
   lua_pushboolean(L, scope.timed_out);
   lua_pushboolean(L, scope.cancel_requested);
   lua_pushboolean(L, f.cancel_pending);
   return 4;
+}
+
+/// scope_leave(scope) -> whether it has ended there and then: nothing is left in it to wait for, to
+/// run or to tell, and the fiber has not used up its turn.
+int scope_leave(lua_State* L) {
+  state& s = state_of(L);
+  scope_object& scope = check_scope(L, s, "scope");
+  fiber& f = *s.current;
+  const bool quiet = scope.empty() && !scope.has_failures && !scope.has_defers &&
+                     !scope.timed_out && f.innermost == &scope;
+  const bool ends = quiet && s.at().spend();
+  if (ends) end_innermost(L, f, scope);
+  lua_pushboolean(L, ends);
+  return 1;
 }
 
 /// scope_fail(scope): the body has failed; its failure is recorded by report.lua.
@@ -210,17 +229,21 @@ int scope_tostring(lua_State* L) {
 /// made with a second argument that is true; scope_reason(fiber) -> the reason of the cancel it
 /// sees.
 int scope_failures(lua_State* L) {
-  check_scope(L, state_of(L), "failures");
+  scope_object& scope = check_scope(L, state_of(L), "failures");
   get_reference(L, 1, 1);
   if (!lua_isnil(L, -1) || !lua_toboolean(L, 2)) return 1;
+  scope.has_failures = true;
   lua_newtable(L);
   lua_pushvalue(L, -1);
   set_reference(L, 1, 1);
   return 1;
 }
 
-int scope_is_open(lua_State* L) {
-  lua_pushboolean(L, !check_scope(L, state_of(L), "scope").closed);
+/// scope_has_defers(scope): functions are to run at its end. False: it has ended.
+int scope_has_defers(lua_State* L) {
+  scope_object& scope = check_scope(L, state_of(L), "defer");
+  scope.has_defers = true;
+  lua_pushboolean(L, !scope.closed);
   return 1;
 }
 
@@ -270,17 +293,13 @@ const luaL_Reg methods[] = {{"spawn", scope_spawn},   {"async", scope_async},
                             {"daemon", scope_daemon}, {"cancel", scope_cancel},
                             {"status", scope_status}, {nullptr, nullptr}};
 const luaL_Reg metamethods[] = {{"__tostring", scope_tostring}, {nullptr, nullptr}};
-const luaL_Reg functions[] = {{"scope_open", scope_open},
-                              {"scope_drained", scope_drained},
-                              {"scope_close", scope_close},
-                              {"scope_fail", scope_fail},
-                              {"scope_failures", scope_failures},
-                              {"scope_name", scope_name},
-                              {"scope_is_open", scope_is_open},
-                              {"scope_reason", scope_reason},
-                              {"fiber_scope", fiber_scope},
-                              {"innermost_scope", innermost_scope},
-                              {nullptr, nullptr}};
+const luaL_Reg functions[] = {
+    {"scope_open", scope_open},           {"scope_drained", scope_drained},
+    {"scope_close", scope_close},         {"scope_leave", scope_leave},
+    {"scope_fail", scope_fail},           {"scope_failures", scope_failures},
+    {"scope_name", scope_name},           {"scope_has_defers", scope_has_defers},
+    {"scope_reason", scope_reason},       {"fiber_scope", fiber_scope},
+    {"innermost_scope", innermost_scope}, {nullptr, nullptr}};
 
 }  // namespace
 

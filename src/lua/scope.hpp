@@ -21,8 +21,10 @@ struct scope_alarm : core::task {
 /// References: 1 the failures of its children and body, in order; 2 its name; 3 the reason of a
 /// cancel.
 struct scope_object : core::scope {
-  int slot = 0;         // in anchor_scopes, while it is open
-  bool failed = false;  // a child's failure (or the body's) has cancelled it
+  int slot = 0;               // in anchor_scopes, while it is open
+  bool failed = false;        // a child's failure (or the body's) has cancelled it
+  bool has_failures = false;  // reference 1 is there
+  bool has_defers = false;    // of s:defer
   bool timed_out = false;
   bool closing = false;  // the body has ended: no more children but of children
   bool closed = false;
