@@ -151,15 +151,6 @@ function hooks.cancelled(fiber)
   return errors.cancelled.new { fiber = fiber, reason = reason }
 end
 
--- The clean-up functions of a wait that was left in the middle (by a yield that was refused).
-function hooks.run_done(fiber)
-  local kept = extras(fiber)
-  local list = kept and kept.done
-  if not list then return end
-  kept.done = nil
-  for i = 1, #list do list[i]() end
-end
-
 -- What a join of a fiber raises that did not end well.
 function hooks.join_error(fiber, cancelled)
   if cancelled then return hooks.cancelled(fiber) end

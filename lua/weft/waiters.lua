@@ -28,7 +28,9 @@ local function unlink(queue, w)
 end
 waiters.remove = unlink
 
-local function over(w)
+-- A record is called when its wait is over.
+local record = {}
+function record.__call(w)
   local queue = w.queue
   if not queue then return end
   unlink(queue, w)
@@ -38,13 +40,13 @@ end
 -- Appends the wait of the suspension s. `who` and `what` are for the primitive.
 function waiters:add(s, wrap, who, what)
   local last = self.last
-  local w = {
+  local w = setmetatable({
     s = s, wrap = wrap, queue = self, before = last, after = false, who = who, what = what,
-  }
+  }, record)
   if last then last.after = w else self.first = w end
   self.last = w
   self.count = self.count + 1
-  s:on_done(function() over(w) end)
+  s:on_done(w)
   return w
 end
 

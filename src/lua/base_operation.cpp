@@ -55,14 +55,7 @@ void push_suspension(lua_State* L, fiber& f, std::uint32_t arm) {
 /// on.
 [[noreturn]] void give_up(lua_State* L, state& s, fiber& f) {
   retract_all(f, s);
-  if (f.has_done) {
-    f.has_done = false;
-    push_anchor(L, anchor_report);
-    lua_getfield(L, -1, "run_done");
-    push_handle(L, f);
-    if (lua_pcall(L, 1, 0, 0) != 0) lua_pop(L, 1);
-    lua_pop(L, 1);
-  }
+  if (f.done && call_done(L, f)) lua_pop(L, 1);
   lua_error(L);
   __builtin_unreachable();
 }
@@ -179,21 +172,27 @@ int suspension_complete(lua_State* L) {
 /// s:on_done(f): f runs in the performer when the wait is over, however it ends.
 int suspension_on_done(lua_State* L) {
   const suspension& waiting = check_suspension(L, "on_done");
-  if (lua_type(L, 2) != LUA_TFUNCTION) bad_argument(L, "on_done", 2, "function", 1);
+  if (lua_type(L, 2) != LUA_TFUNCTION && !luaL_getmetafield(L, 2, "__call"))
+    bad_argument(L, "on_done", 2, "function", 1);
   if (waiting.owner->generation() != waiting.generation) return 0;
   fiber& f = *waiting.owner;
-  push_handle(L, f);
-  push_extras(L, -1, true);
-  lua_getfield(L, -1, "done");
-  if (lua_isnil(L, -1)) {
-    lua_pop(L, 1);
+  push_anchor(L, anchor_done);
+  if (!f.done) {
+    lua_pushvalue(L, 2);
+    f.done = luaL_ref(L, -2);
+    return 0;
+  }
+  lua_rawgeti(L, -1, f.done);
+  if (!f.many_done) {  // a list takes the place of the only one
     lua_createtable(L, 2, 0);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, 1);
     lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "done");
+    lua_rawseti(L, -3, f.done);
+    f.many_done = true;
   }
   lua_pushvalue(L, 2);
   lua_rawseti(L, -2, static_cast<int>(lua_rawlen(L, -2)) + 1);
-  f.has_done = true;
   return 0;
 }
 
@@ -212,27 +211,26 @@ const luaL_Reg functions[] = {{"base_op", op_base}, {nullptr, nullptr}};
 
 }  // namespace
 
-void run_done(lua_State* L, fiber& f) {
-  f.has_done = false;
+bool call_done(lua_State* L, fiber& f) {
   const int top = lua_gettop(L);
-  push_handle(L, f);
-  push_extras(L, -1, true);
-  lua_getfield(L, -1, "done");
-  lua_pushnil(L);
-  lua_setfield(L, -3, "done");
-  const int list = lua_gettop(L);
-  const int n = static_cast<int>(lua_rawlen(L, list));
-  int first_error = 0;
+  push_anchor(L, anchor_done);
+  lua_rawgeti(L, -1, f.done);
+  luaL_unref(L, -2, f.done);
+  lua_remove(L, -2);
+  f.done = 0;
+  if (!std::exchange(f.many_done, false)) return lua_pcall(L, 0, 0, 0) != 0;
+  const int n = static_cast<int>(lua_rawlen(L, -1));
   for (int i = 1; i <= n; ++i) {
-    lua_rawgeti(L, list, i);
+    lua_rawgeti(L, top + 1, i);
     if (lua_pcall(L, 0, 0, 0) == 0) continue;
-    if (first_error)
-      lua_pop(L, 1);
-    else
-      first_error = lua_gettop(L);
+    if (lua_gettop(L) > top + 2) lua_pop(L, 1);  // only the first error counts
   }
-  if (first_error) lua_error(L);
-  lua_settop(L, top);
+  lua_remove(L, top + 1);
+  return lua_gettop(L) > top;
+}
+
+void run_done(lua_State* L, fiber& f) {
+  if (call_done(L, f)) lua_error(L);
 }
 
 void open_base_operations(lua_State* L) {

@@ -265,7 +265,7 @@ void finish(state& s, fiber& f, int status) {
   retract(f, s);
   s.current = nullptr;
   if (f.has_defers && begin_epilogue(s, f, status)) return s.at().ready(f);
-  if (f.has_done) report(s, f, "run_done", lua_gettop(f.co) + 1);
+  if (f.done && call_done(s.L, f)) lua_pop(s.L, 1);
   if (status == 0) {
     f.state = core::task_state::done;
     if (lua_gettop(f.co) > 0) report(s, f, "results", 1);

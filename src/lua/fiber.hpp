@@ -24,12 +24,13 @@ struct fiber : core::scoped_task {
   std::uint32_t arm_count = 0;
   std::uint32_t slot = 0;
   std::int32_t line = 0;        // of the spawn
+  std::int32_t done = 0;        // in anchor_done: the clean-up function of its wait, or many_done
   std::uint16_t delivered = 0;  // values that a suspension's complete has left there
   std::uint16_t offered = 0;    // values that its put arms have left on top of the stack of `at`
   bool published = false;       // begun to wait: records may be linked, or were refused a yield
   bool in_wait = false;         // it yields to the scheduler, not to a resume of the user's
   std::uint16_t raises = 0;     // cancellations raised in a row
-  bool has_done = false;        // clean-up functions of base_op waits are to run
+  bool many_done = false;       // see done
   bool has_defers = false;      // weft.defer
   bool has_extras = false;      // 5.1: its environment is its own
   bool exposed = false;         // coroutine.running handed the thread out

@@ -211,7 +211,7 @@ extern "C" __attribute__((visibility("default"))) int luaopen_weft_core(lua_Stat
   const int anchors = lua_gettop(L);
   lua_pushvalue(L, record);
   lua_rawseti(L, anchors, anchor_state);
-  for (const anchor a : {anchor_threads, anchor_scopes}) {
+  for (const anchor a : {anchor_threads, anchor_scopes, anchor_done}) {
     lua_newtable(L);
     lua_rawseti(L, anchors, a);
   }

@@ -179,7 +179,7 @@ int publish(lua_State* L, state& s, fiber& f, const arm_view& arms, int index, b
   }
   if (in_lua && look && arms.list && made_ready(s, f, arms)) {
     retract_all(f, s);
-    if (f.has_done) run_done(L, f);
+    if (f.done) run_done(L, f);
     return not_ready;
   }
   for (std::uint32_t i = 0; i < n; ++i) {
@@ -200,7 +200,7 @@ int perform_again(lua_State* L);
 int perform(lua_State* L, state& s, fiber& f, operation& o) {
   const arm_view arms(o);
   retract(f, s);
-  if (f.has_done) [[unlikely]]
+  if (f.done) [[unlikely]]
     run_done(L, f);
   if (arms.dynamic()) return force(L, true);
   if (f.cancel_pending && !arms[0].leaf->kind->deaf) {
@@ -222,7 +222,7 @@ int perform(lua_State* L, state& s, fiber& f, operation& o) {
 /// After the wake-up: leaves how and the results, and returns their number, or not_ready.
 int settle(lua_State* L, state& s, fiber& f) {
   const arm_view arms(*static_cast<operation*>(lua_touserdata(L, 1)));
-  if (f.has_done) [[unlikely]]
+  if (f.done) [[unlikely]]
     run_done(L, f);
   if (f.winner == core::winner_cancelled) raise_cancelled(L, s, f);
   const std::uint32_t i = f.winner;

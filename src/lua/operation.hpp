@@ -79,7 +79,10 @@ void open_operations(lua_State* L);
 void open_choices(lua_State* L);
 void open_base_operations(lua_State* L);
 
-/// Runs the clean-up functions of the wait that is over.
+/// Runs the clean-up functions of the wait that is over, all of them. True: one has raised, its
+/// error is on top.
+bool call_done(lua_State* L, fiber& f);
+/// The same, and raises the error.
 void run_done(lua_State* L, fiber& f);
 
 }  // namespace weft::inline v0::lua

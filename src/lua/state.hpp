@@ -20,6 +20,7 @@ enum anchor : int {
   anchor_state = 1,
   anchor_threads,    // Lua threads of fibers, by slot
   anchor_scopes,     // open scopes
+  anchor_done,       // clean-up functions of base_op waits
   anchor_extras,     // fiber -> its results, failure, name, reason (weak keys)
   anchor_cancelled,  // metatables of the error values
   anchor_timeout,
