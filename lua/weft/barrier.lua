@@ -21,6 +21,8 @@ local function waiting(queue)
   return n
 end
 
+local kind = { name = "a barrier" }
+
 local barrier, metatable = check.object("barrier", function(self)
   return ("%d of %d waiting"):format(waiting(self.waiters), self.size)
 end)
@@ -39,7 +41,7 @@ function barrier:wait_op() return self.op end
 return function(weft)
   function weft.barrier(n)
     n = check.integer("barrier", 1, n, 1)
-    local self = setmetatable({ size = n, waiters = waiters.new() }, metatable)
+    local self = setmetatable({ size = n, waiters = waiters.new(kind) }, metatable)
     self.op = weft.base_op(nil, function()
       if arrive(self) then return true, n end
       return false

@@ -10,6 +10,8 @@ local waiters = require "weft.waiters"
 local perform, enter = frames.perform, waiters.enter
 local misuse = core.misuse
 
+local kind = { name = "a broadcast" }
+
 local broadcast, metatable = check.object("broadcast", function(self)
   if self.is_closed then return "closed" end
   return ("%d sent, %d waiting"):format(self.sent, self.waiters:live())
@@ -98,7 +100,7 @@ return function(weft)
   function weft.broadcast(n)
     n = check.integer("broadcast", 1, n, 1)
     return setmetatable({
-      size = n, sent = 0, kept = {}, is_closed = false, waiters = waiters.new(),
+      size = n, sent = 0, kept = {}, is_closed = false, waiters = waiters.new(kind),
     }, metatable)
   end
 end

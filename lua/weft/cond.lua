@@ -8,6 +8,8 @@ local protected = require "weft.pcall"
 
 local perform = frames.perform
 
+local kind = { name = "a cond" }
+
 local cond, metatable = check.object("cond", function(self)
   return ("%d waiting"):format(self.waiters:live())
 end)
@@ -59,7 +61,7 @@ return function(weft)
     if type(m) ~= "table" or not m._take_back then
       check.refuse(check.argument("cond", 1), "mutex", m)
     end
-    local self = setmetatable({ mutex = m, waiters = waiters.new() }, metatable)
+    local self = setmetatable({ mutex = m, waiters = waiters.new(kind) }, metatable)
     self.op = weft.base_op(nil, never, block(self))
     return self
   end

@@ -8,6 +8,8 @@ local waiters = require "weft.waiters"
 local now = core.now
 local none = math.huge
 
+local kind = { name = "a context" }
+
 local context, metatable = check.object("context", function(self)
   if self.error then return self.error end
   if self.limit < none then return ("%.3f s left"):format(math.max(self.limit - now(), 0)) end
@@ -65,7 +67,7 @@ return function(weft)
 
   local function new(parent, limit)
     local ctx = setmetatable({
-      parent = parent, limit = limit, waiters = waiters.new(), children = setmetatable({}, { __mode = "k" }),
+      parent = parent, limit = limit, waiters = waiters.new(kind), children = setmetatable({}, { __mode = "k" }),
     }, metatable)
     if parent then
       parent.children[ctx] = true

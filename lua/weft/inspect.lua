@@ -2,6 +2,8 @@
 -- What every fiber is doing.
 local core = require "weft.core"
 local report = require "weft.report"
+local dump = require "weft.dump"
+local waits = require "weft.waits"
 
 local inspect = {}
 
@@ -9,16 +11,17 @@ function inspect.fibers()
   local list = core.fibers()
   for i = 1, #list do
     local f = list[i]
-    local why, since = core.fiber_waiting(f)
+    local why, seconds = waits.describe(f)
     list[i] = {
-      id = core.fiber_id(f), name = f:name(), state = f:status(), waiting = why, since = since,
+      id = core.fiber_id(f), name = f:name(), state = f:status(), waiting = why,
+      since = seconds and core.now() - seconds,
       scope = tostring(core.fiber_scope(f)), line = report.spawned(f), daemon = core.fiber_is_daemon(f),
     }
   end
   return list
 end
 
-inspect.dump = report.dump
+inspect.dump = dump.text
 
 inspect.counters = core.counters
 

@@ -7,6 +7,8 @@ local waiters = require "weft.waiters"
 
 local perform, enter = frames.perform, waiters.enter
 
+local kind = { name = "a latch" }
+
 local latch, metatable = check.object("latch", function(self)
   return ("%d to go, %d waiting"):format(self.count, self.waiters:live())
 end)
@@ -29,7 +31,7 @@ function latch:wait_op() return self.op end
 return function(weft)
   function weft.latch(n)
     n = check.integer("latch", 1, n, 0)
-    local self = setmetatable({ count = n, waiters = waiters.new() }, metatable)
+    local self = setmetatable({ count = n, waiters = waiters.new(kind) }, metatable)
     self.op = weft.base_op(nil, function()
       if self.count > 0 then return false end
       return true, true

@@ -80,6 +80,7 @@ return function(weft)
   end
 
   local function left(self) self.poked:try_put(true) end
+  local kind = { name = "a limiter", left = left }
 
   -- The pump of an earlier run may have been cancelled.
   local function start_pump(self)
@@ -106,7 +107,7 @@ return function(weft)
     local self = setmetatable({
       rate = rate, burst = burst, tokens = burst, since = now(), poked = weft.channel(1),
     }, metatable)
-    self.waiters = waiters.new(left, self)
+    self.waiters = waiters.new(kind, self)
     return self
   end
 end

@@ -19,6 +19,11 @@ end
 
 local mutex, metatable = check.object("mutex", describe)
 
+local kind = {
+  name = "a mutex",
+  holders = function(m) return { m.guard and m.guard.fiber or nil } end,
+}
+
 -- A guard unlocks what it stands for, once; later it does nothing, also when the fiber has locked again.
 local guard, guard_metatable = check.object("guard", function(g)
   return g.of:_holds(g) and "holds " .. tostring(g.of) or "over"
@@ -129,7 +134,9 @@ return function(weft)
   end
 
   function weft.mutex()
-    return setmetatable({ guard = false, op = false, waiters = waiters.new() }, metatable)
+    local m = setmetatable({ guard = false, op = false, waiters = false }, metatable)
+    m.waiters = waiters.new(kind, m)
+    return m
   end
   return new_guard
 end

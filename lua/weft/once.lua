@@ -45,9 +45,16 @@ local function call(o, ...)
   return run(o, ...)
 end
 
+local kind = {
+  name = "a once",
+  held = "that is run by",
+  holders = function(o) return { o.runner ~= true and o.runner or nil } end,
+}
+
 return function(weft)
   function weft.once(f)
-    local o = { f = check.callable("once", 1, f), waiters = waiters.new() }
+    local o = { f = check.callable("once", 1, f), waiters = false }
+    o.waiters = waiters.new(kind, o)
     o.op = weft.base_op(nil, function() return not o.runner end, function(s, wrap) o.waiters:add(s, wrap) end)
     return function(...)
       if o.results then return unpack(o.results, 1, o.n) end

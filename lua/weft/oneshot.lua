@@ -7,6 +7,8 @@ local waiters = require "weft.waiters"
 
 local perform, enter = frames.perform, waiters.enter
 
+local kind = { name = "a oneshot" }
+
 local oneshot, metatable = check.object("oneshot", function(self)
   if self.set_already then return "set" end
   return ("not set, %d waiting"):format(self.waiters:live())
@@ -29,7 +31,7 @@ function oneshot:is_set() return self.set_already end
 
 return function(weft)
   function weft.oneshot()
-    local self = setmetatable({ set_already = false, waiters = waiters.new() }, metatable)
+    local self = setmetatable({ set_already = false, waiters = waiters.new(kind) }, metatable)
     self.op = weft.base_op(nil, function()
       if self.set_already then return true, self.value end
       return false

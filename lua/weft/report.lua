@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- What becomes of outcomes: the results and failures of fibers, kept beside them until a join or the end
--- of their scope, and the texts of uncaught errors and of a deadlock. The core calls the functions of
+-- of their scope, and the texts of uncaught errors. The core calls the functions of
 -- `hooks` from the worker's loop, protected: they never wait.
 local core = require "weft.core"
 
@@ -171,26 +171,6 @@ function hooks.spawned(fiber, parent)
   extras(fiber, true).spawned = chain
 end
 
--- One line a fiber, then where it stands.
-function report.fiber_lines(fiber)
-  local line = ("fiber %s: %s"):format(report.title(fiber), fiber:status())
-  local why, since = core.fiber_waiting(fiber)
-  if why then line = line .. (", waits %s for %.3f s"):format(why:find("^to ") and why or "for " .. why, since) end
-  local spawned = report.spawned(fiber)
-  if spawned then line = line .. ", spawned at " .. spawned end
-  local thread = core.fiber_thread(fiber)
-  return line .. "\n" .. (thread and debug.traceback(thread) or "")
-end
-
-function hooks.deadlock()
-  local lines = { "deadlock: every fiber waits and nothing can wake one" }
-  local list = core.fibers()
-  for i = 1, #list do
-    if not core.fiber_is_daemon(list[i]) then lines[#lines + 1] = report.fiber_lines(list[i]) end
-  end
-  return table.concat(lines, "\n")
-end
-
 -- The text of an uncaught failure, for a string; any other value passes untouched.
 function report.raised(info)
   local value = info.value
@@ -209,7 +189,8 @@ end
 
 report.remember, report.going_on_value = remember, recall
 report.cancelled = hooks.cancelled
--- The watchdog's line, and the dump: to stderr, from a hook in the running fiber.
+
+-- The watchdog's line, and that of a fiber that goes on though cancelled: to stderr.
 function hooks.spins()
   local me = core.self()
   io.stderr:write(("weft: fiber %s has run for long without waiting\n%s\n"):format(
@@ -220,17 +201,6 @@ function hooks.stubborn()
   io.stderr:write(("weft: fiber %s is cancelled, and has waited again 1,000 times\n%s\n"):format(
     report.title(core.self()), debug.traceback("", 2):sub(2)))
 end
-
-function report.dump()
-  local list, lines = core.fibers(), {}
-  local me = core.self()
-  for i = 1, #list do
-    lines[i] = report.fiber_lines(list[i])
-    if list[i] == me then lines[i] = lines[i]:match("^[^\n]*") .. "\n" .. debug.traceback("", 2):sub(2) end
-  end
-  return table.concat(lines, "\n")
-end
-function hooks.dump() io.stderr:write("weft: ", report.dump(), "\n") end
 
 report.hooks = hooks
 core.set_report(hooks)

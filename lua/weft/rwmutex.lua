@@ -59,6 +59,15 @@ local function grant(m)
   end
 end
 
+local kind = { name = "an rwmutex", left = grant }
+function kind.holders(m)
+  if m.guard then return { m.guard.fiber } end
+  local list = {}
+  for fiber in pairs(m.read) do list[#list + 1] = fiber end
+  table.sort(list, function(a, b) return a.id < b.id end)
+  return list
+end
+
 local function is_free_for(m, reads)
   if m.waiters.first then grant(m) end
   return not m.guard and not m.waiters.first and (reads or m.readers == 0)
@@ -193,7 +202,7 @@ return function(weft)
 
   function weft.rwmutex()
     local m = setmetatable({ guard = false, readers = 0, read = {} }, metatable)
-    m.waiters = waiters.new(grant, m)
+    m.waiters = waiters.new(kind, m)
     return m
   end
 end

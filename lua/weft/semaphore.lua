@@ -22,6 +22,8 @@ local function grant(self)
   end
 end
 
+local kind = { name = "a semaphore", left = grant }
+
 local function take(self, k)
   if self.waiters.first then grant(self) end -- whose waits may be over
   if self.waiters.first or self.free < k then return false end
@@ -72,7 +74,7 @@ return function(weft)
   function weft.semaphore(n)
     n = check.integer("semaphore", 1, n, 0)
     local self = setmetatable({ free = n, op = false }, metatable)
-    self.waiters = waiters.new(grant, self)
+    self.waiters = waiters.new(kind, self)
     return self
   end
 end

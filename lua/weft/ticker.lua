@@ -8,6 +8,8 @@ local waiters = require "weft.waiters"
 
 local now, perform = core.now, frames.perform
 
+local kind = { name = "a ticker" }
+
 local ticker, metatable = check.object("ticker", function(self)
   if self.stopped then return "stopped" end
   return ("every %g s"):format(self.period)
@@ -33,7 +35,7 @@ end
 return function(weft)
   function weft.ticker(seconds)
     local period = check.positive("ticker", 1, seconds)
-    local self = setmetatable({ period = period, start = now(), ticks = 1, waiters = waiters.new() }, metatable)
+    local self = setmetatable({ period = period, start = now(), ticks = 1, waiters = waiters.new(kind) }, metatable)
     local stopped = weft.base_op(nil, function()
       if self.stopped then return true, nil, "closed", "closed" end
       return false

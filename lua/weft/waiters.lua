@@ -14,9 +14,10 @@ local function nothing() end
 -- used up its turn. nil: it has to perform the operation, which raises or gives way.
 waiters.enter = core.enter or nothing
 
--- The queue of `owner`: left(owner) is called when a wait has ended without having been served.
-function waiters.new(left, owner)
-  return setmetatable({ count = 0, first = false, last = false, left = left, owner = owner }, waiters)
+-- A queue of `owner`. Its kind, shared by all of a sort: `name` ("a mutex"); left(owner) is called when a wait
+-- has ended without having been served; holders(owner) -> the fibers that are waited for, `held` how to say so.
+function waiters.new(kind, owner)
+  return setmetatable({ count = 0, first = false, last = false, kind = kind, owner = owner }, waiters)
 end
 
 local function unlink(queue, w)
@@ -34,7 +35,8 @@ function record.__call(w)
   local queue = w.queue
   if not queue then return end
   unlink(queue, w)
-  if queue.left then queue.left(queue.owner) end
+  local left = queue.kind.left
+  if left then left(queue.owner) end
 end
 
 -- Appends the wait of the suspension s. `who` and `what` are for the primitive.
@@ -85,5 +87,8 @@ function waiters:live()
   end
   return n
 end
+
+-- The queue that the record w of a wait stands in; nil if w is something else.
+function waiters.queue_of(w) return getmetatable(w) == record and w.queue or nil end
 
 return waiters

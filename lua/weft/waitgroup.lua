@@ -7,6 +7,8 @@ local waiters = require "weft.waiters"
 
 local perform, enter = frames.perform, waiters.enter
 
+local kind = { name = "a waitgroup" }
+
 local waitgroup, metatable = check.object("waitgroup", function(self)
   return ("%d to do, %d waiting"):format(self.count, self.waiters:live())
 end)
@@ -34,7 +36,7 @@ function waitgroup:wait_op() return self.op end
 
 return function(weft)
   function weft.waitgroup()
-    local self = setmetatable({ count = 0, waiters = waiters.new() }, metatable)
+    local self = setmetatable({ count = 0, waiters = waiters.new(kind) }, metatable)
     self.op = weft.base_op(nil, function()
       if self.count > 0 then return false end
       return true, true

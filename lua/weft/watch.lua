@@ -7,6 +7,8 @@ local waiters = require "weft.waiters"
 
 local perform, enter = frames.perform, waiters.enter
 
+local kind = { name = "a watch" }
+
 local watch, metatable = check.object("watch", function(self)
   return ("set %d times, %d waiting"):format(self.version, self.waiters:live())
 end)
@@ -59,7 +61,7 @@ return function(weft)
   end
 
   function weft.watch(value)
-    local self = setmetatable({ value = value, version = 0, waiters = waiters.new() }, metatable)
+    local self = setmetatable({ value = value, version = 0, waiters = waiters.new(kind) }, metatable)
     self.op = weft.base_op(nil, never, function(s, wrap) self.waiters:add(s, wrap) end)
     return self
   end

@@ -341,6 +341,7 @@ bool join_ready(state&, fiber&, operation& o) {
   return static_cast<join_operation&>(o).target->ended();
 }
 void join_publish(state&, fiber&, operation& o, core::wait_record& r) {
+  r.place = static_cast<join_operation&>(o).target;
   static_cast<join_operation&>(o).target->joiners.push_back(r);
 }
 
@@ -373,7 +374,7 @@ int join_settle(lua_State* L, state&, fiber&, operation& o, int index) {
   return n;
 }
 
-const operation_kind join_kind = {"a fiber to end", join_ready, join_settle, join_publish,
+const operation_kind join_kind = {join_waits_for, join_ready, join_settle, join_publish,
                                   join_settle};
 
 }  // namespace

@@ -49,6 +49,10 @@ inline fiber* fiber_at(lua_State* L, state& s, int arg) {
   return static_cast<fiber*>(userdata_of(L, s, arg, anchor_fiber_mt));
 }
 
+/// Reasons to wait that inspect.cpp knows by address: what is waited for is the record's place.
+inline constexpr char join_waits_for[] = "a fiber to end";
+inline constexpr char drained_waits_for[] = "the children of its scope";
+
 /// Pushes the handle of a fiber that lives; for our functions.
 void push_handle(lua_State* L, const fiber& f);
 

@@ -83,6 +83,46 @@ int fiber_waiting(lua_State* L) {
   return 2;
 }
 
+/// The children whose end the scope's own needs.
+void push_awaited_children(lua_State* L, core::scope& scope) {
+  lua_newtable(L);
+  int n = 0;
+  for (core::scoped_task* t = scope.children.front(); t; t = scope.children.after(*t)) {
+    if (t->daemon && scope.ordinary > 0) continue;
+    push_handle(L, *static_cast<fiber*>(t));
+    lua_rawseti(L, -2, ++n);
+  }
+}
+
+/// fiber_awaited(fiber) -> array of the fibers whose end it waits for, and as fiber_waiting;
+/// nothing when it waits for anything else.
+int fiber_awaited(lua_State* L) {
+  fiber& f = check_fiber(L, "awaited");
+  if (f.state != core::task_state::parked) return 0;
+  void* place = (f.arms ? f.arms[0] : f.record).place;
+  if (f.why == join_waits_for) {
+    lua_createtable(L, 1, 0);
+    push_handle(L, *static_cast<fiber*>(place));
+    lua_rawseti(L, -2, 1);
+  } else if (f.why == drained_waits_for) {
+    push_awaited_children(L, *static_cast<core::scope*>(place));
+  } else {
+    return 0;
+  }
+  lua_pushstring(L, f.why);
+  return 2;
+}
+
+/// fiber_done(fiber) -> what is called when its wait is over; of a list the first.
+int fiber_done(lua_State* L) {
+  const fiber& f = check_fiber(L, "done");
+  if (!f.done) return 0;
+  push_anchor(L, anchor_done);
+  lua_rawgeti(L, -1, f.done);
+  if (f.many_done) lua_rawgeti(L, -1, 1);
+  return 1;
+}
+
 int fiber_is_daemon(lua_State* L) {
   lua_pushboolean(L, check_fiber(L, "daemon").daemon);
   return 1;
@@ -148,6 +188,8 @@ const luaL_Reg functions[] = {{"fiber_id", fiber_id},
                               {"fiber_thread", fiber_thread},
                               {"fiber_spawner", fiber_spawner},
                               {"fiber_waiting", fiber_waiting},
+                              {"fiber_awaited", fiber_awaited},
+                              {"fiber_done", fiber_done},
                               {"fiber_is_daemon", fiber_is_daemon},
                               {"self", fiber_self},
                               {"fibers", inspect_fibers},

@@ -101,19 +101,15 @@ bool drained_ready(state&, fiber&, operation& o) {
 }
 int drained_attempt(lua_State*, state&, fiber&, operation&, int) { return 0; }
 void drained_publish(state&, fiber&, operation& o, core::wait_record& r) {
+  r.place = static_cast<drained_operation&>(o).scope;
   static_cast<drained_operation&>(o).scope->emptied.push_back(r);
 }
 int drained_settle(lua_State*, state& s, fiber& f, operation& o, int) {
   return drained_ready(s, f, o) ? 0 : not_ready;
 }
-const operation_kind drained_kind = {"the children of its scope",
-                                     drained_ready,
-                                     drained_attempt,
-                                     drained_publish,
-                                     drained_settle,
-                                     not_ready,
-                                     false,
-                                     true};
+const operation_kind drained_kind = {
+    drained_waits_for, drained_ready, drained_attempt, drained_publish,
+    drained_settle,    not_ready,     false,           true};
 
 /// scope_drained(scope) -> operation, whether it has children that are no daemons.
 int scope_drained(lua_State* L) {

@@ -49,7 +49,159 @@ t.outside("joining in a circle", function()
   end)
   t.contains(tostring(e), "hen")
   t.contains(tostring(e), "egg")
-  t.match(tostring(e), "fiber to end")
+  t.match(tostring(e), "waits for fiber 'egg' %(#%d+%) to end")
+end)
+
+-- ---------------------------------------------------------------- the cycle
+
+-- The lines of the report of a deadlocked f that name a cycle, without ids: all fibers have names.
+local function cycles(f)
+  local e = t.raises("deadlock", weft.run, function()
+    weft.self():name "main"
+    f()
+  end)
+  t.eq(weft.is_deadlock(e), true)
+  local list = {}
+  for line in tostring(e):gmatch "[^\n]+" do
+    if line:find "^cycle: " then list[#list + 1] = line:gsub(" %(#%d+%)", "") end
+  end
+  return list
+end
+
+local function spawn(name, f, ...)
+  local fiber = weft.spawn(f, ...)
+  fiber:name(name)
+  return fiber
+end
+
+local function one_cycle(expected, f)
+  local list = cycles(f)
+  t.eq(#list, 1)
+  t.eq(list[1], "cycle: " .. expected)
+end
+
+t.outside("a cycle of joins is named", function()
+  one_cycle("fiber 'hen' waits to join fiber 'egg', which waits to join fiber 'hen'", function()
+    local a, b
+    a = spawn("hen", function()
+      weft.yield()
+      b:join()
+    end)
+    b = spawn("egg", function() a:join() end)
+  end)
+end)
+
+t.outside("a fiber that joins itself", function()
+  one_cycle("fiber 'main' waits to join fiber 'main'", function() weft.self():join() end)
+end)
+
+t.outside("a cycle of two mutexes, and of a mutex and a join", function()
+  one_cycle("fiber 'a' waits for a mutex held by fiber 'b', which waits for a mutex held by fiber 'a'", function()
+    local m, n = weft.mutex(), weft.mutex()
+    local function both(first, second)
+      local held = first:lock()
+      weft.yield()
+      second:lock()
+      held:unlock()
+    end
+    spawn("a", both, m, n)
+    spawn("b", both, n, m)
+  end)
+  one_cycle("fiber 'main' waits to join fiber 'b', which waits for a mutex held by fiber 'main'", function()
+    local m = weft.mutex()
+    m:lock()
+    spawn("b", function() m:lock() end):join()
+  end)
+end)
+
+t.outside("a cycle through the readers and the writer of an rwmutex", function()
+  local expected = "fiber 'main' waits to join fiber 'b', which waits for an rwmutex held by fiber 'main'"
+  one_cycle(expected, function()
+    local m = weft.rwmutex()
+    m:rlock()
+    spawn("b", function() m:lock() end):join()
+  end)
+  one_cycle(expected, function()
+    local m = weft.rwmutex()
+    m:lock()
+    spawn("b", function() m:rlock() end):join()
+  end)
+end)
+
+t.outside("a cycle through a once", function()
+  one_cycle("fiber 'main' waits to join fiber 'b', which waits for a once that is run by fiber 'main'", function()
+    local once
+    once = weft.once(function() spawn("b", function() once() end):join() end)
+    once()
+  end)
+end)
+
+t.outside("a cycle through a scope that waits for its children", function()
+  one_cycle("fiber 'main' waits for its child, fiber 'child', which waits to join fiber 'main'", function()
+    local me = weft.self()
+    weft.scope(function(s) s:spawn(function() me:join() end):name "child" end)
+  end)
+end)
+
+t.outside("a wrapped, guarded or only arm is in a cycle; a choice with another arm is not", function()
+  one_cycle("fiber 'main' waits to join fiber 'main'", function()
+    local op = weft.self():join_op():wrap(function() end)
+    weft.choose(weft.guard(function() return op end)):perform()
+  end)
+  t.eq(#cycles(function() weft.choose(weft.self():join_op(), weft.channel():get_op()):perform() end), 0)
+end)
+
+t.outside("no cycle where a chain of waits ends elsewhere; a daemon may be in one", function()
+  t.eq(#cycles(function()
+    local m = weft.mutex()
+    local a = weft.spawn(function()
+      m:lock()
+      weft.channel():get()
+    end)
+    weft.spawn(function() m:lock() end)
+    a:join()
+  end), 0)
+  one_cycle("fiber 'main' waits to join fiber 'demon', which waits to join fiber 'main'", function()
+    local me = weft.self()
+    local demon = weft.daemon(function() me:join() end)
+    demon:name "demon"
+    demon:join()
+  end)
+end)
+
+t.outside("a long chain, and many cycles: a few are named", function()
+  t.eq(#cycles(function()
+    local first = weft.self()
+    local last = first
+    for _ = 1, t.scale(100000, 3000) do
+      local before = last
+      last = weft.spawn(function() before:join() end)
+    end
+    last:join()
+  end), 1)
+  t.eq(#cycles(function()
+    for _ = 1, 100 do weft.spawn(function() weft.self():join() end) end
+  end), 4)
+end)
+
+t.outside("who holds what a fiber waits for is in the list too", function()
+  local e = t.raises("deadlock", weft.run, function()
+    local m, rw = weft.mutex(), weft.rwmutex()
+    m:lock()
+    for _ = 1, 6 do
+      weft.spawn(function()
+        rw:rlock()
+        weft.channel():get()
+      end)
+    end
+    weft.spawn(function() m:lock() end)
+    weft.yield()
+    weft.spawn(function() rw:lock() end)
+    weft.semaphore(0):acquire()
+  end)
+  t.match(tostring(e), "waits for a mutex held by fiber #%d+ for")
+  t.match(tostring(e), "waits for an rwmutex held by fiber #%d+, fiber #%d+, fiber #%d+, fiber #%d+ and 2 more for")
+  t.contains(tostring(e), "waits for a semaphore for")
 end)
 
 t.outside("a child that is left behind when f has returned", function()
