@@ -13,9 +13,43 @@
 --   * What fails in the world returns nil, message, code; the code is a short constant string
 --     ("ECONNREFUSED", "timeout", "closed"; docs/errors.md). Misuse raises at the caller's line.
 --   * x and x_op are twins: x(...) is x_op(...):perform().
+--   * Every object has a tostring that says what it is doing.
 
 ---@class weft
+---@field _VERSION string
 local weft = {}
+
+---The third result of what fails in the world. Other errors of the system have the symbol of `errno.h`.
+---@alias weft.Code
+---| "closed" # The channel, stream, listener, ticker or broadcast is closed.
+---| "timeout" # `weft.timeout`.
+---| "ECONNREFUSED"
+---| "ECONNRESET"
+---| "ECONNABORTED"
+---| "EPIPE"
+---| "ENOTCONN"
+---| "EISCONN"
+---| "ETIMEDOUT"
+---| "EADDRINUSE"
+---| "EADDRNOTAVAIL"
+---| "EAFNOSUPPORT"
+---| "EHOSTUNREACH"
+---| "ENETUNREACH"
+---| "ENETDOWN"
+---| "EACCES"
+---| "EPERM"
+---| "EMFILE"
+---| "ENFILE"
+---| "ENOMEM"
+---| "ENOBUFS"
+---| "EBUSY" # In use by another runtime.
+---| "EINVAL"
+---| "EBADF"
+---| "ERANGE" # A descriptor with too high a number for `select`.
+---| "ECANCELED"
+---| "ENOTFOUND" # No such host.
+---| "EAI_AGAIN" # The resolver cannot be asked now.
+---| "EAI_FAIL" # The resolver failed.
 
 -- ============================================================================ running
 
@@ -24,8 +58,10 @@ local weft = {}
 ---@class weft.RunOptions
 ---@field backend? weft.Backend Default: `WEFT_BACKEND`, or the best one here.
 ---@field drain? boolean Default true: waits for the root scope's children. false: cancels them when `f` returns.
----@field preempt? integer Milliseconds after which a fiber that does not wait is interrupted (Lua 5.3 and later).
----@field watchdog? integer Milliseconds after which a fiber that does not wait is named on stderr.
+---@field preempt? number Milliseconds after which a fiber that does not wait goes behind the others (Lua 5.3 and
+---later; elsewhere the option raises).
+---@field watchdog? number Milliseconds after which a fiber that does not wait is named on stderr, with its traceback.
+---On LuaJIT compiled code is not seen: `jit.off()`.
 ---@field dump_signal? "SIGQUIT"|"SIGUSR1"|"SIGUSR2" The signal that prints all fibers on stderr.
 
 ---Runs `f` as a fiber, and all that it spawns, until they have ended. Inside a fiber it is `weft.scope(f)`.
@@ -60,14 +96,15 @@ function weft.async(f, ...) end
 ---@return weft.Fiber
 function weft.daemon(f, ...) end
 
----Lets all other runnable fibers run first. Suspends.
+---Goes behind all other runnable fibers. Suspends.
 function weft.yield() end
 
 ---The running fiber; nil outside one.
 ---@return weft.Fiber?
 function weft.self() end
 
----Calls `f` when the calling fiber ends: by return, error or cancellation; last registered, first called.
+---Calls `f` when the calling fiber ends: by return, error or cancellation; last registered, first called. f may wait.
+---An error of f is the fiber's, or stands beside the one that it has failed with. Raises outside a fiber.
 ---@param f fun()
 function weft.defer(f) end
 
@@ -100,7 +137,7 @@ function weft.xpcall(f, handler, ...) end
 ---@alias weft.FiberStatus "runnable"|"running"|"parked"|"done"|"failed"|"cancelled"
 
 ---@class weft.Fiber
----@field id integer
+---@field id integer Counts from 1 in each Lua state.
 local Fiber = {}
 
 ---Waits until the fiber has ended. Suspends.
@@ -108,6 +145,7 @@ local Fiber = {}
 ---@return any ... What its function returned.
 function Fiber:join() end
 
+---As an operation that any number of fibers may perform. A failure goes to those that wait for it at that moment.
 ---@return weft.Op
 function Fiber:join_op() end
 
@@ -117,16 +155,17 @@ function Fiber:join_op() end
 ---@param reason? any
 function Fiber:cancel(reason) end
 
+---Does not suspend.
 ---@return weft.FiberStatus
 function Fiber:status() end
 
----The fiber's name; with an argument, names it.
+---The fiber's name, or nil; with an argument, names it, for reports.
 ---@param name? string
 ---@return string?
 function Fiber:name(name) end
 
----Where the fiber stands.
----@return string
+---Where the fiber stands, or where it has failed; nil when it has ended otherwise.
+---@return string?
 function Fiber:traceback() end
 
 -- ---------------------------------------------------------------- scopes
@@ -134,7 +173,7 @@ function Fiber:traceback() end
 ---@class weft.ScopeOptions
 ---@field name? string For reports.
 ---@field timeout? number Seconds after which the scope is cancelled and raises (`weft.is_timeout`).
----@field deadline? number The same as a point in time of `weft.now()`.
+---@field deadline? number The same as a point in time of `weft.now()`. With both, the earlier one holds.
 
 ---@class weft.Scope
 local Scope = {}
@@ -142,14 +181,15 @@ local Scope = {}
 ---Calls `f(s)` in the calling fiber and returns its results when all children of the scope have ended.
 ---
 ---The first error, of f or of a child, cancels the rest and is raised here, the value untouched. A cancellation that
----the scope's own `s:cancel()` caused ends here. Suspends.
+---the scope's own `s:cancel()` caused ends here: then there are no results. Raises on unknown options. Suspends.
 ---@generic T
 ---@param f fun(s: weft.Scope): T...
 ---@return T ...
 ---@overload fun(opts: weft.ScopeOptions, f: fun(s: weft.Scope)): ...
 function weft.scope(f) end
 
----A scope as an operation: it starts when performed; lost in a choice, it is cancelled and joined first.
+---A scope as an operation, with f's results: it starts when performed, in a fiber of its own; lost in a choice, or
+---cancelled, it is cancelled and joined before the choice returns.
 ---@param f fun(s: weft.Scope): ...
 ---@return weft.Op
 ---@overload fun(opts: weft.ScopeOptions, f: fun(s: weft.Scope): ...): weft.Op
@@ -173,11 +213,13 @@ function Scope:async(f, ...) end
 ---@return weft.Fiber
 function Scope:daemon(f, ...) end
 
----Cancels the body and all children. Does not suspend.
----@param reason? any
+---Cancels the body and all children, from any fiber. Does not suspend; nothing happens to a scope that has ended;
+---the first reason stays.
+---@param reason? any `e.reason` of what is raised in them.
 function Scope:cancel(reason) end
 
----Calls `f` when the scope ends, after its children; last registered, first called.
+---Calls `f` when the scope's children have ended; last registered, first called. f may wait; its error is one of the
+---scope's. Raises when the scope has ended.
 ---@param f fun()
 function Scope:defer(f) end
 
@@ -185,7 +227,8 @@ function Scope:defer(f) end
 ---@return any[]
 function Scope:errors() end
 
----@return "open"|"cancelled"|"failed"|"done"
+---"closing": the body has returned, and it waits for its children. Does not suspend.
+---@return "open"|"closing"|"cancelled"|"failed"|"done"
 function Scope:status() end
 
 -- ---------------------------------------------------------------- error values
@@ -194,16 +237,20 @@ function Scope:status() end
 ---@field fiber weft.Fiber The fiber that was cancelled.
 ---@field reason any What was given to `cancel`.
 
+---@class weft.TimedOut
+---@field scope string The name of the scope whose deadline has passed, or "unnamed".
+
+---Whether `e` was raised by a cancellation: then it is a `weft.Cancelled`.
 ---@param e any
 ---@return boolean
 function weft.is_cancelled(e) end
 
----Whether `e` was raised by the deadline of a scope.
+---Whether `e` was raised by the deadline of a scope: then it is a `weft.TimedOut`. Not what `weft.timeout` gives.
 ---@param e any
 ---@return boolean
 function weft.is_timeout(e) end
 
----Whether `e` is run's report that nothing can go on.
+---Whether `e` is run's report that nothing can go on; its `tostring` lists all fibers.
 ---@param e any
 ---@return boolean
 function weft.is_deadlock(e) end
@@ -211,7 +258,13 @@ function weft.is_deadlock(e) end
 ---@class weft.ErrorInfo
 ---@field traceback string Where it was raised.
 ---@field fiber weft.Fiber In which fiber.
----@field others any[] Errors that came after it in the same scope.
+---@field others weft.OtherError[] Errors that came after it in the same scope.
+---@field seed? integer Of the `weft.test` that it failed.
+
+---@class weft.OtherError
+---@field value any
+---@field fiber weft.Fiber
+---@field traceback string
 
 ---What is known about an error value that a fiber raised; nil for others.
 ---@param e any
@@ -220,23 +273,25 @@ function weft.error_info(e) end
 
 -- ---------------------------------------------------------------- time
 
----Seconds of a clock that never goes back, read at the call.
+---Seconds of a clock that never goes back, read at the call: only differences mean something.
 ---@return number
 function weft.now() end
 
----Suspends for `seconds`; never less.
+---Suspends for `seconds`, never less; 0 as `weft.yield`.
 ---@param seconds number
 function weft.sleep(seconds) end
 
----Counts from each perform.
+---Happens `seconds` after each perform, without values.
 ---@param seconds number
 ---@return weft.Op
 function weft.sleep_op(seconds) end
 
+---Suspends until then; goes behind the others at least when it has passed.
 ---@param time number A point in time of `weft.now()`.
 function weft.sleep_until(time) end
 
----@param time number
+---Happens at that time, at once if it has passed.
+---@param time number A point in time of `weft.now()`.
 ---@return weft.Op
 function weft.sleep_until_op(time) end
 
@@ -249,7 +304,7 @@ local Ticker = {}
 function weft.ticker(seconds) end
 
 ---Waits for the next tick; all who wait get it. Suspends. After `stop`: nil, "closed", "closed".
----@return number? time
+---@return number? time When it was taken, of `weft.now()`.
 ---@return "closed"? message
 ---@return "closed"? code
 function Ticker:next() end
@@ -257,7 +312,7 @@ function Ticker:next() end
 ---@return weft.Op
 function Ticker:next_op() end
 
----Wakes those who wait.
+---Wakes those who wait, with nil, "closed", "closed". May be called again.
 function Ticker:stop() end
 
 -- ============================================================================ operations
@@ -266,11 +321,11 @@ function Ticker:stop() end
 ---@class weft.Op
 local Op = {}
 
----Waits until the operation has happened. Suspends.
+---Waits until the operation has happened. Suspends. Raises where the fiber is cancelled, before anything is tried.
 ---@return any ... Its values.
 function Op:perform() end
 
----Completes now or not at all. Does not suspend (wraps may).
+---Completes now or not at all. Does not suspend (wraps may). Guards run; nacks of what is not ready are signalled.
 ---@return boolean done
 ---@return any ... Its values.
 function Op:try() end
@@ -291,7 +346,8 @@ function Op:perform_alt(f) end
 ---@return weft.Op
 function Op:wrap(f) end
 
----An operation that calls `f`, in the performer, when it was in a performed choice and lost, or was cancelled.
+---An operation that calls `f`, in the performer and before it goes on, when it was in a performed choice and lost, or
+---was cancelled. f may suspend.
 ---@param f fun()
 ---@return weft.Op
 function Op:on_abort(f) end
@@ -303,7 +359,9 @@ function Op:on_abort(f) end
 ---@overload fun(ops: weft.Op[]): weft.Op
 function weft.choose(op, ...) end
 
----@param ops weft.Op[]
+---The choice of operations and of functions: each function runs in a scope of its own (`weft.scope_op`), which is
+---cancelled and joined when it loses.
+---@param ops (weft.Op|fun(s: weft.Scope): ...)[]
 ---@return weft.Op
 function weft.race(ops) end
 
@@ -322,18 +380,20 @@ function weft.always(...) end
 ---@return weft.Op
 function weft.never() end
 
----The operation that `f` returns, made anew at each perform.
+---The operation that `f` returns, made anew at each perform, in the performer. f may suspend.
 ---@param f fun(): weft.Op
 ---@return weft.Op
 function weft.guard(f) end
 
----As `guard`; f gets an operation that happens when the one that it returned has lost.
+---As `guard`; f gets an operation that happens once the one that it returned was not chosen, or the perform was
+---cancelled; never when it was chosen.
 ---@param f fun(nack: weft.Op): weft.Op
 ---@return weft.Op
 function weft.with_nack(f) end
 
 ---A resource for the time of one perform: `acquire()` gives it, `use(resource)` the operation, and
----`release(resource, lost)` is called once, however the perform ends.
+---`release(resource, lost)` is called once, however the perform ends: with false when the operation happened and its
+---wraps have run.
 ---@generic R
 ---@param acquire fun(): R
 ---@param release fun(resource: R, lost: boolean)
@@ -342,12 +402,13 @@ function weft.with_nack(f) end
 function weft.bracket(acquire, release, use) end
 
 ---Performs the choice of the named operations. Suspends.
----@param ops table<string, weft.Op>
----@return string name The one that happened.
+---@param ops table<any, weft.Op>
+---@return any name The one that happened.
 ---@return any ... Its values.
 function weft.select(ops) end
 
----@param ops table<string, weft.Op>
+---The same as an operation.
+---@param ops table<any, weft.Op>
 ---@return weft.Op
 function weft.select_op(ops) end
 
@@ -359,8 +420,8 @@ local Suspension = {}
 ---@return boolean
 function Suspension:waiting() end
 
----Completes the wait with these values, through `wrap`. Does not suspend.
----@param wrap fun(...): ...
+---Completes the wait with these values, through `wrap`, which the performer calls. Does not suspend. From any fiber.
+---@param wrap? fun(...): ...
 ---@param ... any
 ---@return boolean won False if something else completed it before.
 function Suspension:complete(wrap, ...) end
@@ -369,7 +430,7 @@ function Suspension:complete(wrap, ...) end
 ---@param f fun()
 function Suspension:on_done(f) end
 
----A primitive of the user's own.
+---A primitive of the user's own. `try` and `block` run in the performer and may not wait.
 ---@param wrap? fun(...): ...
 ---@param try fun(): boolean, ... `true, values` if it completed now, else `false`.
 ---@param block fun(s: weft.Suspension, wrap: fun(...): ...) Leaves `s` where a counterpart will find it.
@@ -390,14 +451,17 @@ function weft.channel(n) end
 
 ---Suspends until the message is taken, or has a place. Raises when the channel is closed, before or meanwhile.
 ---@param v any Any value, nil included; passed by identity.
+---@return true
 function Channel:put(v) end
 
+---Lost in a choice, it has put nothing. On a closed channel it is ready, and raises if it is chosen.
 ---@param v any
 ---@return weft.Op
 function Channel:put_op(v) end
 
+---Puts if nobody has to be waited for. Does not suspend. Raises when the channel is closed.
 ---@param v any
----@return boolean done Raises when the channel is closed.
+---@return boolean done
 function Channel:try_put(v) end
 
 ---Suspends until there is a message. When the channel is closed and empty: nil, "closed", "closed".
@@ -406,9 +470,11 @@ function Channel:try_put(v) end
 ---@return "closed"? code
 function Channel:get() end
 
+---Lost in a choice, it has taken nothing.
 ---@return weft.Op
 function Channel:get_op() end
 
+---Gets if nobody has to be waited for; true for a closed channel too. Does not suspend.
 ---@return boolean done
 ---@return any ... As `get`.
 function Channel:try_get() end
@@ -433,13 +499,14 @@ function Channel:iter() end
 ---@class weft.Mutex
 local Mutex = {}
 
----What holding a lock gives. To be closed (`local g <close> = m:lock()`): unlocks.
+---What holding a lock gives. To be closed: `local g <close> = m:lock()` unlocks at the end of the block (Lua 5.4).
 ---@class weft.Guard
 local Guard = {}
 
----Raises when it has been unlocked already.
+---Gives back what this guard stands for, once; later it does nothing, also when somebody has locked again.
 function Guard:unlock() end
 
+---One fiber at a time. Not recursive.
 ---@return weft.Mutex
 function weft.mutex() end
 
@@ -447,16 +514,18 @@ function weft.mutex() end
 ---@return weft.Guard
 function Mutex:lock() end
 
+---Its value is the guard. Lost in a choice, it does not hold the mutex.
 ---@return weft.Op
 function Mutex:lock_op() end
 
+---Does not suspend; false if somebody holds it. Raises outside a fiber.
 ---@return weft.Guard|false
 function Mutex:try_lock() end
 
----Raises when it is not locked.
+---Hands it to the first that waits. Raises when the calling fiber does not hold it.
 function Mutex:unlock() end
 
----Calls `f(...)` with the mutex held. Suspends.
+---Calls `f(...)` with the mutex held, and unlocks also after an error, which keeps its traceback. Suspends.
 ---@generic T
 ---@param f fun(...): T...
 ---@param ... any
@@ -470,36 +539,42 @@ local RwMutex = {}
 ---@return weft.RwMutex
 function weft.rwmutex() end
 
----Suspends while anybody else holds it.
+---Suspends while anybody else holds it. Raises when the calling fiber holds it, for writing or reading.
 ---@return weft.Guard
 function RwMutex:lock() end
 
 ---@return weft.Op
 function RwMutex:lock_op() end
 
+---Does not suspend. Raises outside a fiber.
 ---@return weft.Guard|false
 function RwMutex:try_lock() end
 
+---Raises when the calling fiber does not hold it for writing.
 function RwMutex:unlock() end
 
+---Calls `f(...)` with it held for writing. Suspends.
 ---@generic T
 ---@param f fun(...): T...
 ---@param ... any
 ---@return T ...
 function RwMutex:with(f, ...) end
 
----Suspends while a writer holds it or waits.
+---Suspends while a writer holds it or waits. Raises when the calling fiber holds it for writing.
 ---@return weft.Guard
 function RwMutex:rlock() end
 
 ---@return weft.Op
 function RwMutex:rlock_op() end
 
+---Does not suspend. Raises outside a fiber.
 ---@return weft.Guard|false
 function RwMutex:try_rlock() end
 
+---Gives the last read lock of the calling fiber back. Raises when it has none.
 function RwMutex:runlock() end
 
+---Calls `f(...)` with it held for reading. Suspends.
 ---@generic T
 ---@param f fun(...): T...
 ---@param ... any
@@ -509,39 +584,47 @@ function RwMutex:rwith(f, ...) end
 ---@class weft.Semaphore
 local Semaphore = {}
 
----@param n integer Permits.
+---@param n integer Permits, 0 or more.
 ---@return weft.Semaphore
 function weft.semaphore(n) end
 
 ---Suspends until `k` (1) permits are there. A big request at the head is not overtaken by small ones.
----@param k? integer
+---@param k? integer At least 1.
+---@return true
 function Semaphore:acquire(k) end
 
 ---@param k? integer
 ---@return weft.Op
 function Semaphore:acquire_op(k) end
 
+---Does not suspend; false also while others wait.
 ---@param k? integer
 ---@return boolean
 function Semaphore:try_acquire(k) end
 
+---Gives `k` (1) permits back, or adds as many: whoever releases need not have acquired. Does not suspend.
 ---@param k? integer
 function Semaphore:release(k) end
 
 ---@class weft.Cond
 local Cond = {}
 
----@param m weft.Mutex|weft.RwMutex
+---Waiting, with a mutex held, until somebody says that something has changed. What has changed is looked at again
+---after the wait: `while not ready do cond:wait() end`.
+---@param m weft.Mutex|weft.RwMutex An rwmutex is held for writing.
 ---@return weft.Cond
 function weft.cond(m) end
 
----Gives the mutex back, waits for a signal, and takes the mutex again, also before it raises. Suspends.
+---Gives the mutex back, waits for a signal, and takes the mutex again, also before it raises. Suspends. Raises when the
+---calling fiber does not hold the mutex.
+---@return true
 function Cond:wait() end
 
+---The same as an operation: a choice holds the mutex again when it returns, whichever arm won.
 ---@return weft.Op
 function Cond:wait_op() end
 
----Wakes one waiter.
+---Wakes the first waiter. The mutex need not be held.
 function Cond:signal() end
 
 ---Wakes all waiters.
@@ -554,13 +637,14 @@ local WaitGroup = {}
 ---@return weft.WaitGroup
 function weft.waitgroup() end
 
----@param n integer Raises when the count would be negative.
+---@param n? integer Default 1; may be negative. Raises when the count would be.
 function WaitGroup:add(n) end
 
 ---`add(-1)`
 function WaitGroup:done() end
 
 ---Suspends until the count is zero.
+---@return true
 function WaitGroup:wait() end
 
 ---@return weft.Op
@@ -569,15 +653,17 @@ function WaitGroup:wait_op() end
 ---@class weft.Latch
 local Latch = {}
 
----A count that goes down to zero, once.
----@param n integer
+---A count that goes down to zero, once, and stays there.
+---@param n integer 0 or more.
 ---@return weft.Latch
 function weft.latch(n) end
 
+---Does not suspend.
 ---@param n? integer Default 1. Raises when the count would be negative.
 function Latch:count_down(n) end
 
 ---Suspends until the count is zero.
+---@return true
 function Latch:wait() end
 
 ---@return weft.Op
@@ -586,7 +672,8 @@ function Latch:wait_op() end
 ---@class weft.Barrier
 local Barrier = {}
 
----@param n integer
+---A meeting of `n` fibers, again and again.
+---@param n integer At least 1.
 ---@return weft.Barrier
 function weft.barrier(n) end
 
@@ -611,7 +698,7 @@ local Oneshot = {}
 ---@return weft.Oneshot
 function weft.oneshot() end
 
----Raises when it is set already.
+---Wakes all who wait. Does not suspend. Raises when it is set already.
 ---@param v any
 function Oneshot:set(v) end
 
@@ -629,7 +716,7 @@ function Oneshot:get_op() end
 local Broadcast = {}
 
 ---Every reader gets every message that is sent after it has subscribed; the last `n` are kept for slow ones.
----@param n integer
+---@param n integer At least 1.
 ---@return weft.Broadcast
 function weft.broadcast(n) end
 
@@ -643,6 +730,7 @@ function Broadcast:close() end
 ---@return boolean
 function Broadcast:closed() end
 
+---A reader of what is sent from now on. It need not be given back.
 ---@return weft.BroadcastReader
 function Broadcast:subscribe() end
 
@@ -674,9 +762,11 @@ local Watch = {}
 ---@return weft.Watch
 function weft.watch(v) end
 
+---Wakes all who wait for a change. Does not suspend.
 ---@param v any
 function Watch:set(v) end
 
+---The latest value. Does not suspend.
 ---@return any
 function Watch:get() end
 
@@ -687,6 +777,7 @@ function Watch:changed() end
 ---@return weft.Op
 function Watch:changed_op() end
 
+---A reader that has seen the present value.
 ---@return weft.WatchReader
 function Watch:subscribe() end
 
@@ -706,25 +797,28 @@ function WatchReader:changed() end
 function WatchReader:changed_op() end
 
 ---@class weft.LimiterOptions
----@field rate number Tokens a second.
----@field burst? integer Tokens that it holds; default 1.
+---@field rate number Tokens a second, above zero; math.huge: no limit.
+---@field burst? integer Tokens that it holds, at least 1; default 1.
 
 ---@class weft.Limiter
 local Limiter = {}
 
----A bucket of tokens, full at first.
+---A bucket of tokens, full at first. Unknown options raise.
 ---@param opts weft.LimiterOptions
 ---@return weft.Limiter
 function weft.limiter(opts) end
 
----Suspends until `k` (1) tokens are there, and takes them.
+---Suspends until `k` (1) tokens are there, and takes them. Raises when k is more than `burst`.
 ---@param k? integer
+---@return true
 function Limiter:wait(k) end
 
+---Lost in a choice, it has taken no token.
 ---@param k? integer
 ---@return weft.Op
 function Limiter:wait_op(k) end
 
+---Takes the tokens if they are there and nobody waits. Does not suspend. Raises when k is more than `burst`.
 ---@param k? integer
 ---@return boolean
 function Limiter:try(k) end
@@ -736,23 +830,27 @@ function Limiter:try(k) end
 ---@class weft.Pool
 local Pool = {}
 
+---Functions that run at most `limit` at a time, in the scope in which the pool is made. Reusable after `wait`. Unknown
+---options raise. A failure that no `wait` takes is raised at the end of that scope.
 ---@param opts? weft.PoolOptions
 ---@return weft.Pool
 function weft.pool(opts) end
 
----Suspends while `limit` are running.
----@param f fun(...): ...
+---Starts `f(...)` in a fiber. Suspends while `limit` are running.
+---@param f fun(...): any
 ---@param ... any
+---@return boolean started False once a function of the pool has failed (unless `errors = "all"`).
 function Pool:go(f, ...) end
 
----Suspends until all have ended. Raises the first error.
----@return any[] results In the order of `go`.
+---Suspends until all have ended. Raises the first error, the others beside it (`weft.error_info`).
+---@return any[] results The first result of each, in the order of `go`.
+---@return integer n How many, since results may be nil.
 function Pool:wait() end
 
 ---@return weft.Op
 function Pool:wait_op() end
 
----`f(v, i)` of each, at most `limit` at a time. Suspends. The first error cancels the rest and is raised.
+---`f(v, i)` of each, at most `limit` at a time (default: all). The first error cancels the rest and is raised. Suspends.
 ---@generic T, R
 ---@param list T[]
 ---@param f fun(v: T, i: integer): R
@@ -760,24 +858,29 @@ function Pool:wait_op() end
 ---@return R[] results In order.
 function weft.map(list, f, opts) end
 
----`f` of each value of an iterator or a channel, at most `limit` ahead of the reader. Each step suspends.
+---`for r in weft.stream_map(iter, f, opts) do`: `f` of each value of an iterator, a channel or anything with `get`, in
+---order, at most `limit` ahead of the reader (default: no limit). Each step suspends. The first error cancels the rest
+---and is raised in the loop; so does leaving the loop, on Lua 5.4. Raises on a nil result.
 ---@generic T, R
----@param iter (fun(): T?)|weft.Channel
+---@param iter (fun(): T?)|weft.Channel|weft.BroadcastReader
 ---@param f fun(v: T): R
 ---@param opts? { limit?: integer }
 ---@return fun(): R?
 function weft.stream_map(iter, f, opts) end
 
 ---@class weft.SuperviseOptions
----@field children (fun(s: weft.Scope))[] Each runs in a scope of its own.
----@field restarts? integer More than so many restarts
----@field within? number in so many seconds: it gives up, cancels the rest and raises the last error.
+---@field children table<integer|string, fun(s: weft.Scope)> Each runs in a scope of its own; keys that are strings name
+---the fibers.
+---@field restarts? integer More than so many restarts of any of them (default 3; math.huge: no limit)
+---@field within? number in so many seconds (default 5): it gives up, cancels the rest and raises the last error.
 
----Runs the children, each again when it has failed. Suspends until all have ended.
+---Runs the children, each again when it has failed; one that returns or is cancelled is done. Suspends until all are.
+---Unknown options raise.
 ---@param opts weft.SuperviseOptions
 function weft.supervise(opts) end
 
----Go's contexts.
+---Go's contexts: values that say when to stop. Done when cancelled, when the deadline has passed, or when the one that
+---it was made from is done.
 ---@class weft.Context
 local Context = {}
 
@@ -788,9 +891,11 @@ weft.context = {}
 ---@return weft.Context
 function weft.context.background() end
 
+---As `background`.
 ---@return weft.Context
 function weft.context.todo() end
 
+---A context and the function that cancels it, which may be called again.
 ---@param parent weft.Context
 ---@return weft.Context ctx
 ---@return fun(cause?: any) cancel
@@ -808,8 +913,9 @@ function weft.context.with_deadline(parent, time) end
 ---@return fun(cause?: any) cancel
 function weft.context.with_timeout(parent, seconds) end
 
+---A context in which `key` has this value.
 ---@param parent weft.Context
----@param key any
+---@param key any Not nil.
 ---@param value any
 ---@return weft.Context
 function weft.context.with_value(parent, key, value) end
@@ -828,21 +934,25 @@ function Context:done() end
 ---@return weft.Op
 function Context:done_op() end
 
----nil while it is not done.
+---nil while it is not done. Does not suspend.
 ---@return "cancelled"|"timeout"|nil
 function Context:err() end
 
+---What was given to cancel, else as `err`.
 ---@return any
 function Context:cause() end
 
+---When it ends at the latest, of `weft.now()`; nil without a deadline.
 ---@return number? time
 function Context:deadline() end
 
+---The value of the nearest context that has the key.
 ---@param key any
 ---@return any
 function Context:value(key) end
 
----Values of the calling fiber, inherited by its children: `weft.locals.user = "ann"`.
+---Values of the calling fiber: `weft.locals.user = "ann"`. A fiber begins with those of its spawner, as they
+---are at that moment; what either sets later is its own. `pairs` goes over them on Lua 5.2 and later.
 ---@type table<any, any>
 weft.locals = {}
 
@@ -856,21 +966,30 @@ weft.inspect = {}
 ---@field name string?
 ---@field state weft.FiberStatus
 ---@field waiting string? What it waits for.
----@field since number? Since when (`weft.now()`).
----@field scope string?
----@field line string? Where it was spawned.
+---@field since number? For how many seconds it has waited.
+---@field scope string The scope that it lives in, as text.
+---@field line string? Where it was spawned; with `WEFT_DEBUG=spawn` the whole chain.
 ---@field daemon boolean
 
----Every live fiber.
+---Every fiber that has not ended, each behind the one whose scope it lives in. Does not suspend.
 ---@return weft.FiberInfo[]
 function weft.inspect.fibers() end
 
----The same as text, with tracebacks.
+---The same as text, with tracebacks. Does not suspend.
 ---@return string
 function weft.inspect.dump() end
 
----Counters of the running worker, by name.
----@return table<string, integer|string>
+---@class weft.Counters
+---@field runs number Times that a fiber, or a task of the runtime's own, has been resumed.
+---@field spawns number Fibers spawned.
+---@field polls number Looks at descriptors and the clock;
+---@field parks number of which there was nothing else to do.
+---@field posts number Wake-ups by other threads.
+---@field live number Fibers that have not ended.
+---@field backend weft.Backend
+
+---What the running worker has counted; empty outside `weft.run`.
+---@return weft.Counters
 function weft.inspect.counters() end
 
 ---@class weft.TestOptions
@@ -879,16 +998,17 @@ function weft.inspect.counters() end
 ---@field backend? weft.Backend
 
 ---Runs `f` in a runtime of its own (also inside a fiber) with a random schedule that the seed decides. Raises f's
----error together with the seed that replays it.
+---error with the seed that replays it: at the end of a string, as `weft.error_info(e).seed` otherwise.
 ---@param opts weft.TestOptions
 ---@param f fun(...): ...
 ---@param ... any
 ---@return any ...
 function weft.test(opts, f, ...) end
 
----`weft.test` with `n` seeds.
+---`weft.test` under the seeds 1 to `n`; raises the first failure.
 ---@param f fun()
----@param n integer
+---@param n? integer Default 1000.
+---@return integer n
 function weft.explore(f, n) end
 
 -- ============================================================================ sockets
@@ -900,17 +1020,17 @@ weft.net = {}
 weft.net.tcp = {}
 
 ---@class weft.ListenOptions
----@field backlog? integer Connections that may wait to be accepted.
+---@field backlog? integer Connections that may wait to be accepted, at least 1; default 4096.
 ---@field reuse_port? boolean SO_REUSEPORT: several listeners share the port.
 ---@field v6only? boolean An IPv6 listener takes no IPv4 connections.
 
 ---Suspends only to resolve a name. SO_REUSEADDR is set. Port 0 takes a free one (`address`).
----@param host string A name or an address.
----@param port integer
+---@param host string A name, an address, or "*": all addresses of this machine.
+---@param port integer 0 to 65535.
 ---@param opts? weft.ListenOptions Unknown options raise.
 ---@return weft.Listener?
 ---@return string? message
----@return string? code "EADDRINUSE", "EADDRNOTAVAIL", "EACCES", ...
+---@return weft.Code? code "EADDRINUSE", "EADDRNOTAVAIL", "EACCES", "ENOTFOUND", ...
 function weft.net.tcp.listen(host, port, opts) end
 
 ---@class weft.ConnectOptions
@@ -922,7 +1042,7 @@ function weft.net.tcp.listen(host, port, opts) end
 ---@param opts? weft.ConnectOptions Unknown options raise.
 ---@return weft.Stream?
 ---@return string? message
----@return string? code "ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", ...
+---@return weft.Code? code "ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "ENOTFOUND", ...
 function weft.net.tcp.connect(host, port, opts) end
 
 ---Lost in a choice, it closes its socket.
@@ -939,14 +1059,15 @@ local Listener = {}
 ---Suspends until somebody connects. nil, "closed", "closed" when the listener is closed meanwhile.
 ---@return weft.Stream?
 ---@return string? message
----@return string? code
+---@return weft.Code? code "closed", "EMFILE", ...
 function Listener:accept() end
 
 ---Lost in a choice, it loses no connection.
 ---@return weft.Op
 function Listener:accept_op() end
 
----@return string host
+---Where it listens.
+---@return string host An address.
 ---@return integer port
 function Listener:address() end
 
@@ -961,7 +1082,7 @@ local Stream = {}
 ---@param max? integer Bytes at most, at least 1.
 ---@return string? bytes
 ---@return string? message
----@return string? code "ECONNRESET", "closed", ...
+---@return weft.Code? code "ECONNRESET", "closed", ...
 function Stream:read_some(max) end
 
 ---Lost in a choice, it loses no byte.
@@ -973,7 +1094,7 @@ function Stream:read_some_op(max) end
 ---@param s string|number
 ---@return true?
 ---@return string? message
----@return string? code "EPIPE", "ECONNRESET", "closed", ...
+---@return weft.Code? code "EPIPE", "ECONNRESET", "closed", ...
 function Stream:write(s) end
 
 ---Happens when the stream takes charge of all of `s`; a lost one sent nothing.
@@ -985,7 +1106,7 @@ function Stream:write_op(s) end
 ---@param how "r"|"w"|"rw"
 ---@return true?
 ---@return string? message
----@return string? code
+---@return weft.Code? code
 function Stream:shutdown(how) end
 
 ---This end's address.
