@@ -5,23 +5,23 @@ local report = require "weft.report"
 local coroutines = require "weft.coroutines"
 
 local unpack = table.unpack or unpack -- luacheck: ignore
-local known_options = {
+local run_options = {
   backend = "string", drain = "boolean", watchdog = "number", preempt = "number", dump_signal = "string",
 }
 
-local function check_options(opts)
+local function check_options(name, opts, known)
   for key, value in pairs(opts) do
-    local expected = known_options[key]
-    if not expected then core.misuse(("unknown option '%s' of run"):format(tostring(key))) end
+    local expected = known[key]
+    if not expected then core.misuse(("unknown option '%s' of %s"):format(tostring(key), name)) end
     if type(value) ~= expected then
-      core.misuse(("bad option '%s' of run (%s expected, got %s)"):format(key, expected, type(value)))
+      core.misuse(("bad option '%s' of %s (%s expected, got %s)"):format(key, name, expected, type(value)))
     end
   end
 end
 
 local function arguments(opts, f, ...)
   if type(opts) == "table" and getmetatable(opts) == nil then
-    check_options(opts)
+    check_options("run", opts, run_options)
     if type(f) ~= "function" then
       core.misuse(("bad argument #2 to 'run' (function expected, got %s)"):format(type(f)))
     end
@@ -115,11 +115,7 @@ return function(weft)
     if type(f) ~= "function" then
       core.misuse(("bad argument #2 to 'test' (function expected, got %s)"):format(type(f)))
     end
-    for key, value in pairs(opts) do
-      if test_options[key] ~= type(value) then
-        core.misuse(("unknown option '%s' of test"):format(tostring(key)))
-      end
-    end
+    check_options("test", opts, test_options)
     local seed = opts.seed
     if not seed then
       next_seed = next_seed + 1
