@@ -36,6 +36,7 @@ constexpr entry table[] = {
     {EBUSY, {"EBUSY", "in use by another runtime"}},
     {EINVAL, {"EINVAL", "invalid argument"}},
     {EBADF, {"EBADF", "bad file descriptor"}},
+    {ERANGE, {"ERANGE", "descriptor too high for select"}},
     {ECANCELED, {"ECANCELED", "cancelled"}},
     {error_name_unknown, {"ENOTFOUND", "name not known"}},
     {error_name_again, {"EAI_AGAIN", "the resolver cannot be asked now"}},

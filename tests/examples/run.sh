@@ -116,11 +116,6 @@ for file in examples/docs/*.lua; do
   if grep -qF "$file" README.md docs/*.md; then ok; else fail "$file" "no guide quotes it"; fi
 done
 
-# The guide to errors lists every code that the core has.
-for code in $(sed -n 's/.*{"\(E[A-Z_]*\)", .*/\1/p' src/core/errors.cpp 2> /dev/null | grep -v EUNKNOWN); do
-  if grep -q "\`\"$code\"\`" docs/errors.md; then ok; else fail docs/errors.md "$code is not in it"; fi
-done
-
 # `--> text` in such a program is a line that it prints.
 docs() {
   local file
