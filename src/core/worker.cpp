@@ -7,11 +7,6 @@ namespace weft::inline v0::core {
 
 namespace {
 
-// A batch of 256 at 0.1 us is shorter than a wake-up of the kernel's; 128 operations a task
-// likewise.
-constexpr int batch_size = 256;
-constexpr int task_allowance = 128;
-
 thread_local worker* current_worker = nullptr;
 
 }  // namespace
@@ -98,14 +93,8 @@ worker::outcome worker::turn(nanoseconds limit) noexcept {
 }
 
 void worker::run_batch() noexcept {
-  for (int n = batch_size; n > 0; --n) {
-    task* t = queue_.pop();
-    if (!t) return;
-    ++count_.runs;
-    allowance_ = task_allowance;
-    t->kind->run(*t, *this);
-    if (stopping_) return;
-  }
+  batch_ = batch_size;
+  while (task* t = take()) t->kind->run(*t, *this);
 }
 
 void worker::take_inbox() noexcept {

@@ -294,9 +294,7 @@ void mark_outcome(fiber& f) {
 }
 #endif
 
-void run_fiber(core::task& t, core::worker& w) {
-  auto& f = static_cast<fiber&>(t);
-  state& s = *static_cast<state*>(w.host);
+[[gnu::always_inline]] inline void resume_fiber(state& s, core::worker& w, fiber& f) {
   int arguments = 0;
   if (f.in_wait) {
     if (f.published) retract_all(f, s);
@@ -312,12 +310,14 @@ void run_fiber(core::task& t, core::worker& w) {
   }
   s.current = &f;
   s.inner = nullptr;
+  running = {f.co, &s};
   if (s.watch.any()) [[unlikely]]
     begin_watch(s, f);
   f.state = core::task_state::running;
   int results = 0;
   const int status = resume(f.co, s.L, arguments, results);
   s.current = nullptr;
+  running.L = nullptr;
   if (s.forks != forks_of_process()) [[unlikely]]
     return w.stop();  // the child of a fork: nothing here is its own
   if (status != LUA_YIELD) {
@@ -329,6 +329,14 @@ void run_fiber(core::task& t, core::worker& w) {
   } else if (const core::hooks* h = w.observer(); h && h->park) {
     h->park(h->context, f);
   }
+}
+
+/// All fibers of a batch in one frame: a yield leaves C frames behind by longjmp, so the processor
+/// predicts each return wrong that comes after it.
+void run_fiber(core::task& t, core::worker& w) {
+  state& s = *static_cast<state*>(w.host);
+  for (core::task* next = &t; next; next = w.next_of(fiber_kind))
+    resume_fiber(s, w, static_cast<fiber&>(*next));
 }
 
 // ---- join ----
@@ -379,6 +387,8 @@ const operation_kind join_kind = {join_waits_for, join_ready, join_settle, join_
 
 }  // namespace
 
+thread_local constinit running_thread running;
+
 fiber::fiber() noexcept : core::scoped_task(fiber_kind) {}
 
 bool can_yield(lua_State* L, const state& s) {
@@ -404,16 +414,14 @@ void refuse_yield(lua_State* L, state& s, fiber& f) {
   raise(L, "cannot wait here: a metamethod or iterator is on the stack that cannot yield");
 }
 
-fiber& running_fiber(lua_State* L, state& s, const char* function) {
+void refuse_wait(lua_State* L, state& s, const char* function) {
   if (!s.current)
     raise(L, "'%s' may wait, which only a fiber can: call it inside weft.run or weft.spawn",
           function);
-  if (L != s.current->co && L != s.inner)
-    raise(L,
-          "'%s' inside a coroutine that was resumed by a function kept from before weft.run: use "
-          "coroutine.resume or wrap as they are now",
-          function);
-  return *s.current;
+  raise(L,
+        "'%s' inside a coroutine that was resumed by a function kept from before weft.run: use "
+        "coroutine.resume or wrap as they are now",
+        function);
 }
 
 void push_handle(lua_State* L, const fiber& f) {

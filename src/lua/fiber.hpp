@@ -56,8 +56,16 @@ inline constexpr char drained_waits_for[] = "the children of its scope";
 /// Pushes the handle of a fiber that lives; for our functions.
 void push_handle(lua_State* L, const fiber& f);
 
-/// The running fiber, or an error that names the cure.
-fiber& running_fiber(lua_State* L, state& s, const char* function);
+/// Raises the error of a wait that is not in the running fiber: it names the cure.
+[[noreturn]] void refuse_wait(lua_State* L, state& s, const char* function);
+
+/// The running fiber, or an error.
+inline fiber& running_fiber(lua_State* L, state& s, const char* function) {
+  fiber* f = s.current;
+  if (!f || (L != f->co && L != s.inner)) [[unlikely]]
+    refuse_wait(L, s, function);
+  return *f;
+}
 
 /// Starts the function and arguments on top of L (nargs of them) as a child of `home`; pops them
 /// and pushes the handle.
@@ -105,7 +113,8 @@ inline bool may_yield(lua_State* L, [[maybe_unused]] const state& s) {
 /// Suspends the running fiber, which is either published or ready again; `offered` values on top
 /// stay where partners find them. On 5.1 the status for the frame is below them: push_status
 /// before.
-inline int park(lua_State* L, state& s, fiber& f, const char* why, int offered, continuation next) {
+[[gnu::always_inline]] inline int park(lua_State* L, state& s, fiber& f, const char* why,
+                                       int offered, continuation next) {
   if (!may_yield(L, s)) [[unlikely]]
     refuse_yield(L, s, f);
   f.at = L;
@@ -126,7 +135,8 @@ inline void push_status(lua_State* L, bool simple) {
 }
 
 /// Goes behind the other ready tasks.
-inline int reschedule(lua_State* L, state& s, fiber& f, bool simple, continuation next) {
+[[gnu::always_inline]] inline int reschedule(lua_State* L, state& s, fiber& f, bool simple,
+                                             continuation next) {
   s.at().ready(f);
   push_status(L, simple);
   return park(L, s, f, "the run queue", 0, next);

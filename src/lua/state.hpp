@@ -91,7 +91,17 @@ inline constexpr const char* report_key = "weft.report";
 inline constexpr int state_upvalue = 1;
 inline constexpr int anchors_upvalue = 2;
 
+/// The Lua thread that the fiber loop of this OS thread is running, and its state: the short way
+/// to it. L is null while none runs, so it never outlives the thread. initial-exec: one load.
+struct running_thread {
+  lua_State* L = nullptr;
+  state* s = nullptr;
+};
+extern thread_local constinit running_thread running [[gnu::tls_model("initial-exec")]];
+
 inline state& state_of(lua_State* L) {
+  if (running.L == L) [[likely]]
+    return *running.s;
   return *static_cast<state*>(lua_touserdata(L, lua_upvalueindex(state_upvalue)));
 }
 /// Pushes an anchored value.

@@ -48,13 +48,13 @@ WEFT_CONTINUATION(woken) {
   return 0;
 }
 
-int go_behind(lua_State* L, state& s, fiber& f) {
+[[gnu::always_inline]] inline int go_behind(lua_State* L, state& s, fiber& f) {
   f.winner = f.cancel_pending ? core::winner_cancelled : 0;
   f.closed = false;
   return reschedule(L, s, f, true, woken);
 }
 
-int sleep_until(lua_State* L, const char* name, bool absolute) {
+[[gnu::always_inline]] inline int sleep_until(lua_State* L, const char* name, bool absolute) {
   state& s = state_of(L);
   core::nanoseconds t = check_duration(L, name, 1);
   fiber& f = running_fiber(L, s, name);

@@ -30,6 +30,11 @@ class run_queue {
     return t;
   }
 
+  /// Whether pop() would give a task of this kind. In random order nobody knows before.
+  bool next_is(const task_kind& kind) const noexcept {
+    return head_ && head_->kind == &kind && !shuffle_;
+  }
+
   /// O(n): for the rare task that has to be taken back.
   void remove(task& t) noexcept {
     task* before = nullptr;
