@@ -95,13 +95,13 @@ end
 
 t.test("every method is annotated", function()
   local annotated, missing, seen = {}, {}, 0
-  for class, method in annotations():gmatch("\nfunction (%u%w*):([%w_]+)") do annotated[class .. ":" .. method] = true end
+  for name in annotations():gmatch("\nfunction (%u%w*:[%w_]+)") do annotated[name] = true end
   with_objects(function(objects)
     for class, object in pairs(objects) do
       for method in pairs(methods_of(object)) do
         seen = seen + 1
-        local internal = method:sub(1, 1) == "_"
-        if not internal and not annotated[class .. ":" .. method] then missing[#missing + 1] = class .. ":" .. method end
+        local name = class .. ":" .. method
+        if method:sub(1, 1) ~= "_" and not annotated[name] then missing[#missing + 1] = name end
       end
     end
   end)
