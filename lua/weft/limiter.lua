@@ -62,12 +62,6 @@ end
 
 function limiter:try(k) return take(self, tokens(self, "try", k)) end
 
--- The scope of the main fiber, which stands first in the list; the pump serves fibers of all scopes.
-local function root_scope()
-  if core.root_scope then return core.root_scope() end
-  return core.fiber_scope(core.fibers()[1])
-end
-
 return function(weft)
   local function pump(self)
     local w = grant(self)
@@ -82,10 +76,10 @@ return function(weft)
   local function left(self) self.poked:try_put(true) end
   local kind = { name = "a limiter", left = left }
 
-  -- The pump of an earlier run may have been cancelled.
+  -- It serves fibers of all scopes. The pump of an earlier run may have been cancelled.
   local function start_pump(self)
     if self.pump and self.pump:status() ~= "cancelled" then return end
-    self.pump = root_scope():daemon(pump, self)
+    self.pump = core.root_scope():daemon(pump, self)
     self.pump:name "limiter"
   end
 

@@ -463,6 +463,25 @@ void raise_cancelled(lua_State* L, state& s, fiber& f) {
   __builtin_unreachable();
 }
 
+namespace {
+
+/// WEFT_DEBUG=spawn: f keeps the whole chain of spawns.
+void trace_spawn(lua_State* L, state& s, fiber& f) {
+  push_anchor(L, anchor_report);
+  lua_getfield(L, -1, "spawned");
+  push_handle(L, f);
+  push_handle(L, *s.current);
+  lua_call(L, 2, 0);
+  lua_pop(L, 1);
+}
+
+void note_spawn(lua_State* L, state& s, fiber& f) {
+  inherit_locals(L, s, f);
+  if (s.trace_spawn && s.current) trace_spawn(L, s, f);
+}
+
+}  // namespace
+
 fiber& spawn(lua_State* L, state& s, core::scope& home, int nargs, bool daemon) {
   const spare_thread thread = peek_thread(L, s);
   lua_State* co = thread.co;
@@ -492,6 +511,8 @@ fiber& spawn(lua_State* L, state& s, core::scope& home, int nargs, bool daemon) 
   core::adopt(home, f);
   if (const core::hooks* h = w.observer(); h && h->spawn) h->spawn(h->context, f);
   w.ready(f);
+  if (s.notes_spawns) [[unlikely]]
+    note_spawn(L, s, f);
   return f;
 }
 
@@ -507,19 +528,6 @@ int fiber_join_op(lua_State* L) {
 
 namespace {
 
-/// WEFT_DEBUG=spawn: the fiber on top keeps the whole chain of spawns.
-void trace_spawn(lua_State* L, state& s) {
-  push_anchor(L, anchor_report);
-  lua_getfield(L, -1, "spawned");
-  lua_pushvalue(L, -3);
-  if (s.current)
-    push_handle(L, *s.current);
-  else
-    lua_pushnil(L);
-  lua_call(L, 2, 0);
-  lua_pop(L, 1);
-}
-
 int spawn_here(lua_State* L, const char* name, bool daemon, bool keeps_failure) {
   state& s = state_of(L);
   if (lua_type(L, 1) != LUA_TFUNCTION && !luaL_getmetafield(L, 1, "__call"))
@@ -527,8 +535,6 @@ int spawn_here(lua_State* L, const char* name, bool daemon, bool keeps_failure) 
   if (!s.root) raise(L, "'%s' needs a runtime: call it inside weft.run", name);
   core::scope& home = s.current ? *s.current->innermost : *s.root;
   spawn(L, s, home, lua_gettop(L) - 1, daemon).keeps_failure = keeps_failure;
-  if (s.trace_spawn) [[unlikely]]
-    trace_spawn(L, s);
   return 1;
 }
 int fiber_spawn(lua_State* L) { return spawn_here(L, "spawn", false, false); }

@@ -32,6 +32,7 @@ struct fiber : core::scoped_task {
   std::uint16_t raises = 0;     // cancellations raised in a row
   bool many_done = false;       // see done
   bool has_defers = false;      // weft.defer
+  bool has_locals = false;      // weft.locals, in its extras
   bool has_extras = false;      // 5.1: its environment is its own
   bool exposed = false;         // coroutine.running handed the thread out
   bool keeps_failure = false;   // async: a failure waits for a join
@@ -81,6 +82,9 @@ void push_epilogue(lua_State* L);
 /// Pushes what a fiber has left behind (lua/weft/report.lua): nil, or a table of its results, name,
 /// failure and reason; with `make`, never nil.
 void push_extras(lua_State* L, int handle, bool make);
+
+/// weft.locals: f begins with those of the running fiber.
+void inherit_locals(lua_State* L, state& s, fiber& f);
 
 /// Takes back whatever the last wait left published. Of the running fiber: what a wait left whose
 /// yield was refused (in_wait is still set then), or whose publishing raised.

@@ -21,6 +21,7 @@ void open_inspect(lua_State* L);
 void open_watch(lua_State* L);
 void open_wait(lua_State* L);
 void open_coroutines(lua_State* L);
+void open_locals(lua_State* L);
 void open_net(lua_State* L);
 
 namespace {
@@ -51,7 +52,7 @@ const char* read_debug(lua_State* L, state& s) {
   for (const char* at = list; at && *at;) {
     const std::size_t n = std::strcspn(at, ",");
     if (n == 5 && std::strncmp(at, "spawn", n) == 0)
-      s.trace_spawn = true;
+      s.trace_spawn = s.notes_spawns = true;
     else if (!(n == 7 && std::strncmp(at, "reactor", n) == 0) && n > 0)
       return lua_pushlstring(L, at, n), lua_tostring(L, -1);
     at += n + (at[n] == ',');
@@ -150,6 +151,7 @@ int open_all(lua_State* L) {
   open_watch(L);
   open_wait(L);
   open_coroutines(L);
+  open_locals(L);
   open_net(L);
   add_functions(L, functions);
   lua_pushliteral(L, WEFT_VERSION);
@@ -160,8 +162,6 @@ int open_all(lua_State* L) {
   lua_setfield(L, -2, "can_preempt");
   lua_pushboolean(L, state_of(L).luajit);
   lua_setfield(L, -2, "luajit");
-  lua_pushboolean(L, state_of(L).trace_spawn);
-  lua_setfield(L, -2, "trace_spawn");
   return 1;
 }
 

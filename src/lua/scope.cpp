@@ -274,6 +274,14 @@ int fiber_scope(lua_State* L) {
   return 1;
 }
 
+/// root_scope() -> that of the run in progress; nothing outside one.
+int root_scope(lua_State* L) {
+  const state& s = state_of(L);
+  if (!s.root) return 0;
+  push_scope(L, *s.root);
+  return 1;
+}
+
 int innermost_scope(lua_State* L) {
   state& s = state_of(L);
   if (s.current)
@@ -289,13 +297,19 @@ const luaL_Reg methods[] = {{"spawn", scope_spawn},   {"async", scope_async},
                             {"daemon", scope_daemon}, {"cancel", scope_cancel},
                             {"status", scope_status}, {nullptr, nullptr}};
 const luaL_Reg metamethods[] = {{"__tostring", scope_tostring}, {nullptr, nullptr}};
-const luaL_Reg functions[] = {
-    {"scope_open", scope_open},           {"scope_drained", scope_drained},
-    {"scope_close", scope_close},         {"scope_leave", scope_leave},
-    {"scope_fail", scope_fail},           {"scope_failures", scope_failures},
-    {"scope_name", scope_name},           {"scope_has_defers", scope_has_defers},
-    {"scope_reason", scope_reason},       {"fiber_scope", fiber_scope},
-    {"innermost_scope", innermost_scope}, {nullptr, nullptr}};
+const luaL_Reg functions[] = {{"scope_open", scope_open},
+                              {"scope_drained", scope_drained},
+                              {"scope_close", scope_close},
+                              {"scope_leave", scope_leave},
+                              {"scope_fail", scope_fail},
+                              {"scope_failures", scope_failures},
+                              {"scope_name", scope_name},
+                              {"scope_has_defers", scope_has_defers},
+                              {"scope_reason", scope_reason},
+                              {"fiber_scope", fiber_scope},
+                              {"root_scope", root_scope},
+                              {"innermost_scope", innermost_scope},
+                              {nullptr, nullptr}};
 
 }  // namespace
 

@@ -25,6 +25,7 @@ enum anchor : int {
   anchor_cancelled,  // metatables of the error values
   anchor_timeout,
   anchor_deadlock,
+  anchor_locals,   // weft.locals of the code outside any fiber
   anchor_waiting,  // coroutines of users that are in the middle of a wait (weak keys)
   anchor_fiber_mt,
   anchor_scope_mt,
@@ -64,9 +65,11 @@ struct state {
   // anything else. A hit saves the look at the metatable.
   static constexpr std::size_t known_size = 64;
   const void* known_channels[known_size] = {};
-  lua_State* inner = nullptr;  // the coroutine of a user's that our resume is running
-  unsigned waits_inside = 0;   // coroutines of users that are in the middle of a wait
-  bool trace_spawn = false;    // WEFT_DEBUG=spawn
+  lua_State* inner = nullptr;   // the coroutine of a user's that our resume is running
+  unsigned waits_inside = 0;    // coroutines of users that are in the middle of a wait
+  bool notes_spawns = false;    // a spawn has more to do: one of these two, or a fiber has locals
+  bool trace_spawn = false;     // WEFT_DEBUG=spawn
+  bool outside_locals = false;  // weft.locals was set outside any fiber
   bool luajit = false;
   int (*isyieldable)(lua_State*) = nullptr;  // LuaJIT has it, 5.1 has not
   core::nanoseconds running_since = 0;       // the running fiber, while watched

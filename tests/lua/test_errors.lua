@@ -148,6 +148,9 @@ end)
   t.eq(r.code, 1)
   t.contains(r.err, "deep down")
   for _, line in ipairs { 4, 8, 12 } do t.contains(r.err, r.path .. ":" .. line) end
+  r = t.program((source:gsub("weft%.spawn%(first%)", "weft.scope(function(s) s:spawn(first) end)")),
+    { env = "WEFT_DEBUG=spawn" })
+  for _, line in ipairs { 4, 8, 12 } do t.contains(r.err, r.path .. ":" .. line) end
   r = t.program(source)
   t.contains(r.err, r.path .. ":4")
 end)

@@ -168,6 +168,40 @@ t.test("a fiber without locals has none", function()
   t.raises("nil", function() weft.locals[nil] = 1 end)
 end)
 
+t.test("with locals set, the line of a spawn is still the user's", function()
+  weft.locals.x = 1
+  local release = weft.latch(1)
+  local fiber = weft.spawn(function() release:wait() end)
+  weft.yield()
+  for _, info in ipairs(weft.inspect.fibers()) do
+    if info.id == fiber.id then t.match(info.line, "test_supervise%.lua:%d+$") end
+  end
+  t.eq(fiber:traceback():find("locals", 1, true), nil)
+  release:count_down()
+end)
+
+t.test("locals may be false, and their keys anything but nil", function()
+  local key = {}
+  weft.locals[key], weft.locals.off = 1, false
+  weft.spawn(function()
+    t.eq(weft.locals[key], 1)
+    t.eq(weft.locals.off, false)
+  end):join()
+end)
+
+t.outside("locals set outside a run: every main fiber begins with them", function()
+  weft.locals.who = "outside"
+  weft.run(function()
+    t.eq(weft.locals.who, "outside")
+    weft.locals.who = "main"
+    weft.spawn(function() t.eq(weft.locals.who, "main") end)
+  end)
+  t.eq(weft.locals.who, "outside")
+  weft.test({ seed = 1 }, function() t.eq(weft.locals.who, "outside") end)
+  weft.locals.who = nil
+  weft.run(function() t.eq(weft.locals.who, nil) end)
+end)
+
 t.test("locals do not keep ended fibers", { memory = 512 }, function()
   local n = t.scale(20000, 500)
   for i = 1, n do
