@@ -966,7 +966,7 @@ weft.inspect = {}
 ---@field name string?
 ---@field state weft.FiberStatus
 ---@field waiting string? What it waits for.
----@field since number? For how many seconds it has waited.
+---@field since number? Since when it has waited, of `weft.now()`.
 ---@field scope string The scope that it lives in, as text.
 ---@field line string? Where it was spawned; with `WEFT_DEBUG=spawn` the whole chain.
 ---@field daemon boolean
