@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "weft/core/worker.hpp"
 
+#include <algorithm>
 #include <utility>
+
+#include "weft/core/crew.hpp"
 
 namespace weft::inline v0::core {
 
 namespace {
 
-thread_local worker* current_worker = nullptr;
+// Picks between two looks at the oldest unpinned task, and at those that wait behind.
+constexpr std::uint32_t oldest_interval = 61;
+constexpr std::uint32_t later_interval = 8;
+
+thread_local worker* current_worker [[gnu::tls_model("initial-exec")]] = nullptr;
 
 }  // namespace
 
@@ -64,6 +71,10 @@ void worker::use_seed(std::uint64_t seed) noexcept {
 
 void worker::post(task& t) noexcept {
   inbox_.push(t);
+  rouse();
+}
+
+void worker::rouse() noexcept {
   int seen = parked;
   if (park_.load(std::memory_order_seq_cst) == parked &&
       park_.compare_exchange_strong(seen, notified, std::memory_order_seq_cst))
@@ -81,13 +92,13 @@ worker::outcome worker::turn(nanoseconds limit) noexcept {
   take_inbox();
   coarse_now_ = now();
   if (!wheel_.empty()) fire_timers();
-  if (!queue_.empty()) {
+  if (has_ready() || (crew_ && limit > 0 && crew_->search(*this))) {
     run_batch();
     if (stopping_) return outcome::stopped;
     if (reactor_->busy()) wait_for_events(0);
     return outcome::ran;
   }
-  if (wheel_.empty() && inbox_.empty() && !waits_for_outside()) return outcome::idle;
+  if (!crew_ && wheel_.empty() && inbox_.empty() && !waits_for_outside()) return outcome::idle;
   wait_for_events(limit);
   return stopping_ ? outcome::stopped : outcome::ran;
 }
@@ -97,12 +108,65 @@ void worker::run_batch() noexcept {
   while (task* t = take()) t->kind->run(*t, *this);
 }
 
+task* worker::pick_any() noexcept {
+  const std::uint32_t n = ++picks_;
+  if (crew_) progress_.store(n, std::memory_order_relaxed);
+  if (n % 2 == 0)
+    if (task* t = queue_.pop()) return t;
+  if (n % oldest_interval == 0) {
+    if (task* t = newest_.steal()) return t;
+    if (task* t = crew_ ? crew_->take_injected() : nullptr) return t;
+  }
+  if (n % later_interval == 0)
+    if (task* t = pop_later()) return t;
+  if (task* t = newest_.pop()) return t;
+  if (task* t = pop_later()) return t;
+  return queue_.pop();
+}
+
+task* worker::pop_later() noexcept {
+  if (later_count_.load(std::memory_order_relaxed) == 0) return nullptr;
+  if (crew_) later_lock_.lock();
+  task* t = later_.pop();
+  if (t)
+    later_count_.store(later_count_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  if (crew_) later_lock_.unlock();
+  return t;
+}
+
+void worker::push_later(task& t) noexcept {
+  if (crew_) later_lock_.lock();
+  later_.push(t);
+  const std::size_t n = later_count_.load(std::memory_order_relaxed) + 1;
+  later_count_.store(n, std::memory_order_relaxed);
+  if (!crew_) return;
+  later_lock_.unlock();
+  offer(n);
+}
+
+void worker::offer(std::size_t here) noexcept { crew_->offer(here); }
+
+task* worker::yield_up(bool stuck) noexcept {
+  const std::size_t least = stuck ? 1 : 2;
+  if (newest_.size() >= least)
+    if (task* t = newest_.steal()) return t;
+  return later_count_.load(std::memory_order_relaxed) >= least ? pop_later() : nullptr;
+}
+
+void worker::join_crew(crew& c, unsigned index) noexcept {
+  crew_ = &c;
+  index_ = index;
+  newest_.share();
+}
+
 void worker::take_inbox() noexcept {
   if (inbox_.empty()) return;
   for (task* t = inbox_.drain(); t;) {
     task* next = t->next;
     ++count_.posts;
-    if (t->kind->wake)
+    if (t->kind->arrive)
+      t->kind->arrive(*t, *this);
+    else if (t->kind->wake)
       ready(*t);
     else
       t->kind->run(*t, *this);
@@ -142,8 +206,13 @@ void worker::wait_for_events(nanoseconds limit) noexcept {
 void worker::park(nanoseconds limit) noexcept {
   ++count_.parks;
   park_.store(parked, std::memory_order_seq_cst);
-  if (inbox_.empty()) reactor_->wait(limit);
-  park_.store(running, std::memory_order_seq_cst);
+  if (!crew_) {
+    if (inbox_.empty()) reactor_->wait(limit);
+  } else if (crew_->begin_park(*this, limit)) {
+    if (inbox_.empty()) reactor_->wait(limit);
+    crew_->end_park(*this);
+  }
+  park_.store(awake, std::memory_order_seq_cst);
 }
 
 }  // namespace weft::inline v0::core

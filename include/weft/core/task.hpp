@@ -37,6 +37,8 @@ struct task_kind {
   /// Null: a message to the worker itself, which waits for nothing. It is run as soon as it has
   /// arrived, and may only make tasks runnable.
   void (*wake)(task&) noexcept;
+  /// Makes a task runnable that has come through its home's inbox. Null: worker::ready().
+  void (*arrive)(task&, worker&) noexcept = nullptr;
 };
 
 /// Values of task::winner that are no arm.

@@ -7,11 +7,17 @@
 // I/O.
 //
 // Parking (models/: `wake` of every scenario; one thread a worker in local, local_mixed). park_ is
-//   running   the worker looks at its inbox before it blocks: posters need not ring
+//   awake     the worker looks at its inbox before it blocks: posters need not ring
 //   parked    the worker blocks or is about to: one poster changes it to notified and rings
 //   notified  the bell has been rung for this park
 // The worker stores parked, then looks at the inbox; a poster pushes, then looks at park_. All four
 // are seq_cst, so one of them sees the other.
+//
+// Ready tasks. Lua fibers and pinned tasks: queue_, strictly first in, first out. Unpinned tasks:
+// newest_, a deque that others may steal from, for what running tasks spawn and wake; later_, first
+// in, first out under a lock, for what yields and what timers and the kernel wake. One pick in 61
+// takes the oldest of the deque, one in 8 looks at later_ first: nothing starves. Workers that share
+// their unpinned tasks are a crew (crew.hpp).
 #pragma once
 
 #include <cstddef>
@@ -19,8 +25,10 @@
 #include <mutex>
 
 #include "weft/config.hpp"
+#include "weft/core/deque.hpp"
 #include "weft/core/hooks.hpp"
 #include "weft/core/inbox.hpp"
+#include "weft/core/lock.hpp"
 #include "weft/core/reactor.hpp"
 #include "weft/core/run_queue.hpp"
 #include "weft/core/seams.hpp"
@@ -30,7 +38,9 @@
 
 namespace weft::inline v0::core {
 
+class crew;
 class worker;
+struct coroutine;
 
 /// What outlives a worker for those that may be late: a counted way to post to it, or to learn that
 /// it is gone. The mutex makes "gone" exact; it is never held while anything but a post happens.
@@ -75,6 +85,25 @@ class WEFT_API worker {
     queue_.push(t);
   }
 
+  /// Makes an unpinned task runnable: next on this worker, or on one that has nothing to do.
+  void ready_next(task& t) noexcept {
+    t.state = task_state::runnable;
+    if (hooks_ && hooks_->wake) [[unlikely]]
+      hooks_->wake(hooks_->context, t);
+    unpinned_ = true;
+    if (!newest_.push(t)) [[unlikely]]
+      return push_later(t);
+    if (crew_) offer(newest_.size());
+  }
+  /// Likewise, behind everything that is ready.
+  void ready_later(task& t) noexcept {
+    t.state = task_state::runnable;
+    if (hooks_ && hooks_->wake) [[unlikely]]
+      hooks_->wake(hooks_->context, t);
+    unpinned_ = true;
+    push_later(t);
+  }
+
   /// Takes back a ready() of the task that is running, which is the newest in the queue.
   void forget(task& t) noexcept {
     if (t.state == task_state::runnable) queue_.remove(t);
@@ -90,7 +119,9 @@ class WEFT_API worker {
 
   /// For the run() of a kind that goes from task to task in one frame: the next ready task, if the
   /// batch goes on and it is of this kind.
-  task* next_of(const task_kind& kind) noexcept { return queue_.next_is(kind) ? take() : nullptr; }
+  task* next_of(const task_kind& kind) noexcept {
+    return !unpinned_ && queue_.next_is(kind) ? take() : nullptr;
+  }
 
   /// Counts one operation that completed without waiting. False: the running task has used up its
   /// share and should go behind the others before it goes on.
@@ -104,7 +135,10 @@ class WEFT_API worker {
   /// Turns until stop() or idle.
   outcome run() noexcept;
   /// Whether a task is ready to run.
-  bool has_ready() const noexcept { return !queue_.empty(); }
+  bool has_ready() const noexcept { return !queue_.empty() || has_unpinned(); }
+  /// The coroutine that this worker is running, or null.
+  coroutine* running() const noexcept { return running_; }
+  void run_as(coroutine* c) noexcept { running_ = c; }
   /// Ends run() after the task that is running.
   void stop() noexcept { stopping_ = true; }
   bool stopping() const noexcept { return stopping_; }
@@ -131,6 +165,10 @@ class WEFT_API worker {
   void observe(const hooks* table) noexcept { hooks_ = table; }
   const hooks* observer() const noexcept { return hooks_; }
 
+  /// Before its first task: this is worker `index` of a crew.
+  void join_crew(crew& c, unsigned index) noexcept;
+  unsigned index() const noexcept { return index_; }
+
   void* host = nullptr;  // what the tasks of this worker share: the Lua state's record
 
   // ---- any thread ----
@@ -139,6 +177,18 @@ class WEFT_API worker {
   void post(task& t) noexcept;
   /// Ends a wait of the reactor. Async-signal-safe.
   void ring() noexcept { reactor_->wake(); }
+  /// Ends a park, or the next one. Any thread.
+  void rouse() noexcept;
+  /// An unpinned task that is ready here, for a worker with nothing to do; null if there is none to
+  /// spare. The last one is left to this worker unless it is `stuck` in another.
+  task* yield_up(bool stuck) noexcept;
+  /// There is more than one.
+  bool has_to_spare() const noexcept {
+    return newest_.size() > 1 || later_count_.load(std::memory_order_relaxed) > 1;
+  }
+  bool has_mail() const noexcept { return !inbox_.empty(); }
+  /// Grows with each task that is run.
+  std::uint32_t progress() const noexcept { return progress_.load(std::memory_order_relaxed); }
 
   /// While a worker drives a thread it is the thread's current one; drivings nest.
   class driving {
@@ -153,22 +203,29 @@ class WEFT_API worker {
   };
 
  private:
-  enum park_state : int { running, parked, notified };
+  enum park_state : int { awake, parked, notified };
   // 128 operations of a task, or a batch of 256 tasks at 0.1 us, are shorter than a wake-up of the
   // kernel's.
   static constexpr int batch_size = 256;
   static constexpr int task_allowance = 128;
 
+  bool has_unpinned() const noexcept {
+    return newest_.size() != 0 || later_count_.load(std::memory_order_relaxed) != 0;
+  }
   /// The next task of the batch.
   task* take() noexcept {
     if (batch_ == 0 || stopping_) return nullptr;
-    task* t = queue_.pop();
+    task* t = unpinned_ ? pick_any() : queue_.pop();
     if (!t) return nullptr;
     --batch_;
     ++count_.runs;
     allowance_ = task_allowance;
     return t;
   }
+  task* pick_any() noexcept;
+  task* pop_later() noexcept;
+  void push_later(task& t) noexcept;
+  void offer(std::size_t here) noexcept;
   void run_batch() noexcept;
   void take_inbox() noexcept;
   void fire_timers() noexcept;
@@ -178,8 +235,10 @@ class WEFT_API worker {
   void park(nanoseconds limit) noexcept;
 
   run_queue queue_;
-  int batch_ = 0;  // tasks that may still run in this turn
+  bool unpinned_ = false;  // there has been an unpinned task
+  int batch_ = 0;          // tasks that may still run in this turn
   int allowance_ = 0;
+  coroutine* running_ = nullptr;
   bool stopping_ = false;
   bool virtual_ = false;
   const hooks* hooks_ = nullptr;
@@ -193,8 +252,16 @@ class WEFT_API worker {
   nanoseconds virtual_now_ = 0;
   std::size_t sources_ = 0;
   mailbox* mailbox_;
+  crew* crew_ = nullptr;
+  unsigned index_ = 0;
+  std::uint32_t picks_ = 0;
+  deque newest_;
+  alignas(64) tiny_lock later_lock_;
+  run_queue later_;
+  atomic<std::size_t> later_count_{0};
+  atomic<std::uint32_t> progress_{0};
   alignas(64) inbox inbox_;
-  atomic<int> park_{running};
+  atomic<int> park_{awake};
 };
 
 }  // namespace weft::inline v0::core

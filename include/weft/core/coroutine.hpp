@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// coroutine: a C++ task as workers see it. It sits in the promise of the task's own frame, so a
+// spawn allocates nothing else. What a task<T> awaits runs as the same coroutine.
+//
+// Resumption is a trampoline: a frame that hands over to another one stores it in `at` and suspends,
+// and run() resumes what it finds there. A chain of awaits needs no stack, in any build, and there
+// is one mechanism for all.
+//
+// life: what becomes of the result and who frees the frame.
+//   complete   the result is there. Set once, by the coroutine's end.
+//   joining    `joiner` is a published record. Set and cleared by the holder of the handle.
+//   interest   a handle exists. Cleared once, by its destructor.
+//   released   the end has touched the coroutine for the last time. Whoever of the end and the
+//              handle comes second (sees the other's bit) frees the frame.
+//   cancelled  it was asked to stop.
+//   deaf       the wait that it is parked in does not end by cancellation.
+//   shields    how many shields its body stands in: a cancellation from outside them is not heard.
+// A coroutine that only one thread may touch has plain words (`concurrent` is false): no locked
+// instruction in its life.
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+#include <exception>
+
+#include "weft/config.hpp"
+#include "weft/core/list.hpp"
+#include "weft/core/seams.hpp"
+#include "weft/core/task.hpp"
+#include "weft/core/worker.hpp"
+
+namespace weft::inline v0::core {
+
+struct task_scope;
+struct coroutine;
+
+class lifecycle {
+ public:
+  enum : std::uint32_t {
+    complete = 1,
+    joining = 2,
+    interest = 4,
+    released = 8,
+    cancelled = 16,
+    deaf = 32,
+    one_shield = 256,
+  };
+
+  std::uint32_t get() const noexcept { return bits_.load(std::memory_order_acquire); }
+  bool has(std::uint32_t bit) const noexcept { return (get() & bit) != 0; }
+  std::uint32_t shields() const noexcept { return get() / one_shield; }
+
+  /// Both return what was there before. seq_cst: a canceller sets its bit, then looks at the task's
+  /// word; a performer sets the word, then looks here. Likewise deaf and shields are set before the
+  /// word, and looked at after it.
+  std::uint32_t set(std::uint32_t bit, bool concurrent) noexcept {
+    if (concurrent) return bits_.fetch_or(bit, std::memory_order_seq_cst);
+    const std::uint32_t before = bits_.load(std::memory_order_relaxed);
+    bits_.store(before | bit, std::memory_order_relaxed);
+    return before;
+  }
+  std::uint32_t clear(std::uint32_t bit, bool concurrent) noexcept {
+    if (concurrent) return bits_.fetch_and(~bit, std::memory_order_seq_cst);
+    const std::uint32_t before = bits_.load(std::memory_order_relaxed);
+    bits_.store(before & ~bit, std::memory_order_relaxed);
+    return before;
+  }
+  /// Only while complete is not set. False: it is.
+  bool clear_unless_complete(std::uint32_t bit, bool concurrent) noexcept;
+  void enter_shield(bool concurrent) noexcept { add(one_shield, concurrent); }
+  void leave_shield(bool concurrent) noexcept { add(0U - one_shield, concurrent); }
+
+ private:
+  void add(std::uint32_t n, bool concurrent) noexcept {
+    if (concurrent)
+      bits_.fetch_add(n, std::memory_order_seq_cst);
+    else
+      bits_.store(bits_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+
+  atomic<std::uint32_t> bits_{0};
+};
+
+/// What the awaitable that a coroutine is parked on leaves for the worker that takes its wake-up.
+struct parked_wait {
+  /// Unlinks the records that only home may touch (timers, descriptors), before the coroutine can
+  /// move to another worker.
+  void (*retract_home)(parked_wait&) noexcept = nullptr;
+};
+
+struct WEFT_API coroutine : task, list_node {
+  /// What a resumed frame leaves for run().
+  enum class action : std::uint8_t {
+    go_on,  // resume `at`
+    park,   // its perform has been published
+    yield,  // behind everything that is ready
+    end,    // the result is there
+  };
+
+  explicit coroutine(std::coroutine_handle<> own_frame) noexcept;
+
+  std::coroutine_handle<> frame;     // its own: what is freed in the end
+  std::coroutine_handle<> at;        // where it goes on
+  worker* on = nullptr;              // that runs it, or ran it last: the home of its waits
+  task_scope* home = nullptr;        // that it was spawned in; null once it has left
+  task_scope* innermost = nullptr;   // that its body stands in
+  parked_wait* wait = nullptr;       // set while it has home-only records published
+  wait_record* joiner = nullptr;     // see life
+  std::exception_ptr (*failure)(coroutine&) noexcept = nullptr;  // of one that has failed
+  const char* waits_for = nullptr;
+  lifecycle life;
+  std::uint32_t id = 0;
+  std::uint32_t since = 0;  // milliseconds of the worker's coarse clock when it parked
+  std::uint16_t shard = 0;  // of home: whose list it is in
+  action next_action = action::go_on;
+  bool concurrent : 1 = false;  // more than one thread may touch it
+  bool failed : 1 = false;      // the result is an exception
+  bool joined : 1 = false;      // somebody has taken the result
+  bool pinned : 1 = false;      // stays on its worker
+
+  /// The coroutine itself: whether a perform should raise now.
+  bool is_cancelled() const noexcept;
+  /// Whoever keeps c alive: asks it to stop.
+  void cancel() noexcept;
+  /// Whoever keeps c alive: ends the wait that it is parked in, unless that is deaf, or c stands in
+  /// more shields than `shields`.
+  void interrupt(std::uint32_t shields) noexcept;
+
+  /// The running frame hands over to another one.
+  void hand_over(std::coroutine_handle<> to) noexcept { at = to; }
+  /// The running frame suspends, to go on behind everything that is ready.
+  void yield_at(std::coroutine_handle<> here) noexcept {
+    at = here;
+    next_action = action::yield;
+  }
+  /// The running frame suspends: its perform has been published.
+  void park_at(std::coroutine_handle<> here) noexcept;
+
+  /// The holder of the handle publishes a record. False: complete already.
+  bool begin_join(wait_record& r) noexcept;
+  /// Takes it back, or waits until the end that is waking it has left.
+  void end_join() noexcept;
+  /// The handle goes. Unjoined failures go to the scope; the frame is freed by the later of the two.
+  void drop_handle() noexcept;
+};
+
+/// Makes c, whose frame has not begun, a child of s and runnable on w, which is this thread's.
+WEFT_API void start(coroutine& c, task_scope& s, worker& w) noexcept;
+
+/// The coroutine that this thread is running, or null.
+WEFT_API coroutine* current_coroutine() noexcept;
+
+}  // namespace weft::inline v0::core

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// crew: workers that share their unpinned tasks. A wake-up costs microseconds, a core that sleeps
+// tens of them: the question is how rarely.
+//
+//   - Whoever makes a task ready offers it: somebody is woken only if nobody is searching already.
+//   - A searcher takes the oldest tasks of others, but not a worker's only one while that worker
+//     gets on: tasks that talk to each other stay together. It looks for a while before it parks.
+//   - The last task of a worker that is stuck in user code is taken too: while somebody works and
+//     others are parked, one of these, the watcher, looks again every millisecond.
+// Offering costs no fence: whoever parks first says so, then makes every thread's stores visible
+// (membarrier), then looks once more. Where the kernel has no membarrier, offers pay a fence.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "weft/config.hpp"
+#include "weft/core/lock.hpp"
+#include "weft/core/run_queue.hpp"
+#include "weft/core/seams.hpp"
+#include "weft/core/worker.hpp"
+
+namespace weft::inline v0::core {
+
+class WEFT_API crew {
+ public:
+  crew() noexcept;
+  crew(const crew&) = delete;
+  crew& operator=(const crew&) = delete;
+
+  /// Before any of them runs.
+  void add(worker& w);
+  unsigned size() const noexcept { return static_cast<unsigned>(members_.size()); }
+
+  /// Any thread: makes an unpinned task runnable on whichever worker comes first.
+  void inject(task& t) noexcept;
+
+  // ---- called by workers ----
+
+  task* take_injected() noexcept;
+
+  /// There are `here` ready tasks on the calling worker.
+  void offer(std::size_t here) noexcept {
+    if (fences_) [[unlikely]]
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (parked_.load(std::memory_order_relaxed) != 0) rouse_one(here);
+  }
+  /// Looks for work for w, for a while; true: something is ready on w now.
+  bool search(worker& w) noexcept;
+  /// w has said that it is parked. False: there is work after all. May shorten the wait.
+  bool begin_park(worker& w, nanoseconds& limit) noexcept;
+  void end_park(worker& w) noexcept;
+
+ private:
+  struct member {
+    worker* at;
+    bool parked = false;         // under lock_; so are the others
+    bool roused = false;         // counts as searching until it has woken
+    bool watcher = false;        // looks again soon
+    std::uint32_t progress = 0;  // as seen at `looked`
+    nanoseconds looked = 0;
+    explicit member(worker* w) noexcept : at(w) {}
+  };
+
+  void rouse_one(std::size_t here) noexcept;
+  task* take(worker& w) noexcept;
+  task* take_stuck(worker& w) noexcept;
+  bool anything_ready() const noexcept;
+
+  bool fences_;
+  std::vector<member> members_;
+  std::mutex lock_;
+  atomic<unsigned> parked_{0};
+  atomic<unsigned> searching_{0};
+  atomic<bool> watching_{false};  // a parked worker looks again soon; written under lock_
+  alignas(64) tiny_lock injected_lock_;
+  run_queue injected_;
+  atomic<std::size_t> injected_count_{0};
+};
+
+}  // namespace weft::inline v0::core

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+// Operations: whatever can be waited for, as a value. `co_await op` performs it; choose() puts it
+// beside others; op.try_perform() asks without waiting; perform_blocking(op) waits in a plain
+// thread.
+//
+// A kind of operation is a class that derives from operation<itself>, with
+//   result_type   what a perform gives
+//   shared        true: it may be completed by other threads
+//   arm           one performance of it: made from the operation, never copied or moved. It holds
+//                 the wait record and what has been passed, so that the operation stays a recipe.
+// and an arm has
+//   bool attempt(performer&)                  complete now, or say no
+//   core::pass publish(performer&, first)     leave the record(s), numbered from `first`
+//   void retract(performer&) noexcept         take back whatever is still published
+//   result_type settle(performer&)            after attempt() or a win: the result, or throw
+//   void decide(std::uint32_t winner) noexcept   how it was decided, before settle() or lose()
+//   void lose(performer&) noexcept            it was performed and did not win
+//   std::uint32_t leaves() const noexcept     how many numbers publish() uses
+//   static constexpr bool home_only           true: retract_home() noexcept unlinks what only the
+//                                             worker that published it may touch
+#pragma once
+
+#include <concepts>
+#include <coroutine>
+#include <cstdint>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "weft/core/channel.hpp"
+#include "weft/core/coroutine.hpp"
+#include "weft/error.hpp"
+
+namespace weft::inline v0 {
+
+namespace detail {
+class thread_wait;
+}
+
+/// Who performs: a task, on its worker, or a plain thread.
+class performer {
+ public:
+  explicit performer(core::coroutine& c) noexcept
+      : task_(&c), worker_(c.on), concurrent_(c.concurrent) {}
+  explicit performer(core::task& t, detail::thread_wait& thread) noexcept
+      : task_(&t), thread_(&thread), concurrent_(true) {}
+
+  core::task& task() const noexcept { return *task_; }
+  /// Null for a plain thread.
+  core::worker* worker() const noexcept { return worker_; }
+  bool concurrent() const noexcept { return concurrent_; }
+  core::random_source& random() const noexcept;
+  core::nanoseconds now() const noexcept;
+  /// Completes the performer with r.arm at that time. Taken back by r.unlink().
+  void arm_timer(core::wait_record& r, core::nanoseconds deadline) const noexcept;
+
+ private:
+  core::task* task_;
+  core::worker* worker_ = nullptr;
+  detail::thread_wait* thread_ = nullptr;
+  bool concurrent_;
+};
+
+namespace detail {
+
+/// The result as a member of a variant.
+template <class T>
+using regular = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+/// One performance of an operation by a task: what `co_await op` awaits.
+template <class Op>
+class [[nodiscard]] performance : core::parked_wait {
+ public:
+  using result_type = typename Op::result_type;
+
+  template <class Source>
+  explicit performance(Source&& op) : arm_(std::forward<Source>(op)) {}
+  performance(const performance&) = delete;
+  performance& operator=(const performance&) = delete;
+
+  bool await_ready() const noexcept { return false; }
+
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> here) {
+    core::coroutine& c = *here.promise().owner;
+    c_ = &c;
+    performer p(c);
+    if (c.is_cancelled()) return give_up(here);
+    if (arm_.attempt(p)) return spent(here);
+    // A wait that only this thread can complete has a plain word.
+    c.concurrent || Op::shared ? c.begin_shared() : c.begin_plain();
+    switch (arm_.publish(p, 0)) {
+      case core::pass::done:
+      case core::pass::closed:
+        arm_.decide(c.winner);
+        arm_.retract(p);
+        return spent(here);
+      default: break;
+    }
+    // Published, so a canceller may see it now; what was asked for before is seen here.
+    if (c.is_cancelled() && c.complete_at_home(core::winner_cancelled)) {
+      arm_.retract(p);
+      return give_up(here);
+    }
+    if constexpr (Op::arm::home_only) {
+      retract_home = [](core::parked_wait& w) noexcept {
+        static_cast<performance&>(w).arm_.retract_home();
+      };
+      c.wait = this;
+    }
+    // Another thread may hold the other end: this worker is waiting, not deadlocked.
+    if (Op::shared && !c.concurrent) c.on->add_source();
+    parked_ = true;
+    c.park_at(here);
+    return true;
+  }
+
+  result_type await_resume() {
+    performer p(*c_);
+    if (parked_) {
+      if (Op::shared && !c_->concurrent) c_->on->drop_source();
+      arm_.retract(p);
+      arm_.decide(c_->winner);
+    }
+    if (cancelled_ || (parked_ && c_->winner == core::winner_cancelled)) {
+      arm_.lose(p);
+      throw cancelled();
+    }
+    return arm_.settle(p);
+  }
+
+ private:
+  /// Each cancelled perform costs a trip through the run queue: a loop that ignores it hangs nobody.
+  bool give_up(std::coroutine_handle<> here) noexcept {
+    cancelled_ = true;
+    c_->yield_at(here);
+    return true;
+  }
+  /// Completed without waiting. A task that has done that often goes behind the others.
+  bool spent(std::coroutine_handle<> here) noexcept {
+    if (c_->on->spend()) return false;
+    c_->yield_at(here);
+    return true;
+  }
+
+  typename Op::arm arm_;
+  core::coroutine* c_ = nullptr;
+  bool parked_ = false;
+  bool cancelled_ = false;
+};
+
+}  // namespace detail
+
+template <class Op>
+struct operation {
+  detail::performance<Op> operator co_await() const& {
+    return detail::performance<Op>(static_cast<const Op&>(*this));
+  }
+  detail::performance<Op> operator co_await() && {
+    return detail::performance<Op>(static_cast<Op&&>(*this));
+  }
+
+  /// Completes now, or gives nothing. Never waits; any thread.
+  auto try_perform() const& { return attempt(static_cast<const Op&>(*this)); }
+  auto try_perform() && { return attempt(static_cast<Op&&>(*this)); }
+
+ private:
+  template <class Source>
+  static auto attempt(Source&& op);
+};
+
+template <class T>
+concept is_operation = std::is_base_of_v<operation<std::remove_cvref_t<T>>, std::remove_cvref_t<T>>;
+
+}  // namespace weft::inline v0
+
+#include "weft/perform_blocking.hpp"

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// runtime: workers and what they run. block_on(task) drives worker 0 on the calling thread until the
+// task and everything spawned in its scope have ended; the other workers have threads of their own.
+//
+//   weft::runtime rt;                       // one worker: no locked instruction on the common paths
+//   int five = rt.block_on(hello());
+//
+// runtime::spawn and handles start tasks that outlive block_on; ~runtime cancels them and waits for
+// their end. With one worker these get on while somebody is in block_on.
+#pragma once
+
+#include <memory>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+#include "weft/config.hpp"
+#include "weft/core/crew.hpp"
+#include "weft/core/task_scope.hpp"
+#include "weft/core/worker.hpp"
+#include "weft/spawn.hpp"
+#include "weft/task.hpp"
+
+namespace weft::inline v0 {
+
+struct runtime_options {
+  runtime_options() noexcept {}
+
+  /// How many threads run tasks, the one in block_on among them. 0: one a core.
+  unsigned workers = 1;
+  /// "epoll", "select"; null: WEFT_BACKEND, or else the best one.
+  const char* backend = nullptr;
+};
+
+namespace detail {
+
+class runtime_state;
+struct scope_end;
+
+/// Ends a runtime: what its handles share with it stays for them.
+struct WEFT_API end_runtime {
+  void operator()(runtime_state* s) const noexcept;
+};
+
+/// A block_on: its scope, and how the driving thread learns of its end.
+class WEFT_API blocking {
+ public:
+  explicit blocking(runtime_state& s);
+  blocking(const blocking&) = delete;
+  blocking& operator=(const blocking&) = delete;
+  ~blocking();
+
+  core::task_scope& scope() noexcept { return scope_; }
+  core::worker& worker() noexcept;
+  /// Turns until everything in the scope has ended; throws its failure, or deadlock.
+  void run();
+
+ private:
+  runtime_state& state_;
+  core::task_scope scope_;
+  std::unique_ptr<scope_end> end_;
+  core::worker::driving driving_;
+};
+
+/// Any thread: makes c, a fresh coroutine, a child of the runtime's own scope. False: the runtime is
+/// shutting down, and c stays the caller's.
+WEFT_API bool start_outside(runtime_state& s, core::coroutine& c) noexcept;
+
+template <class T>
+join_handle<T> begin_outside(runtime_state& s, task<T> t) {
+  const auto frame = t.release();
+  core::coroutine& c = frame.promise().become_coroutine();
+  c.life.set(core::lifecycle::interest, false);
+  if (start_outside(s, c)) return join_handle<T>(frame);
+  frame.destroy();
+  throw std::logic_error("weft: spawn on a runtime that is gone");
+}
+
+/// Of block_on: keeps the result of t, and lets its failure go to the scope.
+template <class T>
+task<void> keep_outcome(task<T> t, outcome<T>* into) {
+  if constexpr (std::is_void_v<T>)
+    co_await std::move(t);
+  else
+    into->set(co_await std::move(t));
+}
+
+}  // namespace detail
+
+/// A counted way to start tasks from any thread. It may outlive the runtime: spawn throws
+/// std::logic_error then.
+class WEFT_API runtime_handle {
+ public:
+  runtime_handle(const runtime_handle& other) noexcept;
+  runtime_handle& operator=(const runtime_handle& other) noexcept;
+  ~runtime_handle();
+
+  /// Begins f(args...) in the runtime's own scope. Any thread.
+  template <class F, class... Args>
+    requires detail::makes_task<F, Args...>
+  auto spawn(F&& f, Args&&... args) const {
+    return detail::begin_outside(
+        *state_, detail::make_task(std::forward<F>(f), std::forward<Args>(args)...));
+  }
+
+ private:
+  friend class runtime;
+  explicit runtime_handle(detail::runtime_state& s) noexcept;
+  detail::runtime_state* state_;
+};
+
+class WEFT_API runtime {
+ public:
+  /// Throws std::invalid_argument for a backend that is not there, std::system_error when the system
+  /// refuses a thread.
+  explicit runtime(const runtime_options& options = runtime_options());
+  runtime(const runtime&) = delete;
+  runtime& operator=(const runtime&) = delete;
+  /// Cancels what spawn and handles have started, waits for it, and stops the workers.
+  ~runtime();
+
+  /// Runs t on the calling thread; returns its result when it and all that was spawned in its scope
+  /// have ended. The first failure of any of them cancels the others and is thrown here. Throws
+  /// deadlock when nothing can wake any of them, and std::logic_error inside a task or while another
+  /// thread is in block_on.
+  template <class T>
+  T block_on(task<T> t) {
+    detail::outcome<T> result;
+    detail::blocking b(*state_);
+    detail::begin(detail::keep_outcome(std::move(t), &result), b.scope(), b.worker()).detach();
+    b.run();
+    return result.take();
+  }
+
+  /// Begins f(args...) in the runtime's own scope: it outlives block_on. Any thread.
+  template <class F, class... Args>
+    requires detail::makes_task<F, Args...>
+  auto spawn(F&& f, Args&&... args) {
+    return handle().spawn(std::forward<F>(f), std::forward<Args>(args)...);
+  }
+
+  runtime_handle handle() noexcept;
+  unsigned workers() const noexcept;
+
+ private:
+  std::unique_ptr<detail::runtime_state, detail::end_runtime> state_;
+};
+
+}  // namespace weft::inline v0

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+// spawn(f, args...) -> join_handle<T>: begins a task that runs beside its spawner, in the innermost
+// scope that the spawner stands in. The handle is the joiner of its failure: one destroyed unjoined
+// hands the exception to the scope.
+#pragma once
+
+#include <concepts>
+#include <coroutine>
+#include <functional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+#include "weft/core/task_scope.hpp"
+#include "weft/operation.hpp"
+#include "weft/task.hpp"
+
+namespace weft::inline v0 {
+
+/// A spawned task, as its spawner holds it. Await it (once) for the result; use it as an arm of a
+/// choice; or let it go. Move-only. Not for two threads at once.
+template <class T>
+class [[nodiscard]] join_handle : public operation<join_handle<T>> {
+  using promise = detail::promise<T>;
+
+ public:
+  using result_type = T;
+  static constexpr bool shared = false;  // its completer is in the same runtime
+
+  class arm {
+   public:
+    static constexpr bool home_only = false;
+    explicit arm(const join_handle& h) noexcept : frame_(h.frame_) {}
+    arm(const arm&) = delete;
+    arm& operator=(const arm&) = delete;
+
+    bool attempt(performer&) const noexcept {
+      return self().life.has(core::lifecycle::complete);
+    }
+    core::pass publish(performer& p, std::uint32_t index) noexcept {
+      record_.owner = &p.task();
+      record_.arm = index;
+      published_ = self().begin_join(record_);
+      if (published_) return core::pass::wait;
+      return p.task().complete_at_home(index) ? core::pass::done : core::pass::decided;
+    }
+    void retract(performer&) noexcept {
+      if (published_) self().end_join();
+      published_ = false;
+    }
+    void decide(std::uint32_t) noexcept {}
+    T settle(performer&) {
+      self().joined = true;
+      return frame_.promise().result.take();
+    }
+    void lose(performer&) noexcept {}
+    std::uint32_t leaves() const noexcept { return 1; }
+
+   private:
+    core::coroutine& self() const noexcept { return frame_.promise().self; }
+
+    std::coroutine_handle<promise> frame_;
+    core::wait_record record_;
+    bool published_ = false;
+  };
+
+  /// Of a frame that has become a coroutine with interest set: spawn's.
+  explicit join_handle(std::coroutine_handle<promise> frame) noexcept : frame_(frame) {}
+  join_handle(join_handle&& other) noexcept : frame_(std::exchange(other.frame_, {})) {}
+  join_handle& operator=(join_handle&& other) noexcept {
+    join_handle(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~join_handle() {
+    if (frame_) self().drop_handle();
+  }
+  void swap(join_handle& other) noexcept { std::swap(frame_, other.frame_); }
+
+  /// Asks the task to stop: what it waits in, now or later, throws `cancelled`.
+  void cancel() noexcept { self().cancel(); }
+  /// Lets it run on; a failure goes to its scope.
+  void detach() noexcept { join_handle(std::move(*this)); }
+  bool is_finished() const noexcept { return self().life.has(core::lifecycle::complete); }
+  /// False after a move or detach().
+  explicit operator bool() const noexcept { return static_cast<bool>(frame_); }
+
+ private:
+  core::coroutine& self() const noexcept { return frame_.promise().self; }
+
+  std::coroutine_handle<promise> frame_;
+};
+
+namespace detail {
+
+template <class F, class... Args>
+using task_of = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;
+
+template <class F, class... Args>
+concept makes_task =
+    requires { typename task_of<F, Args...>; } && is_task<std::remove_cvref_t<task_of<F, Args...>>>;
+
+/// Whether a coroutine function keeps nothing of its caller: it is not a closure, and takes all its
+/// parameters by value. Then its own frame is all that a spawn needs.
+template <class R, class... P>
+constexpr bool by_value(R (*)(P...)) {
+  return (!std::is_reference_v<P> && ...);
+}
+template <class F, class R, class... P>
+constexpr bool by_value(R (F::*)(P...) const) {
+  return std::is_empty_v<F> && (!std::is_reference_v<P> && ...);
+}
+template <class F>
+constexpr bool is_self_contained() {
+  if constexpr (std::is_pointer_v<F>)
+    return by_value(F());
+  else if constexpr (requires { by_value(&F::operator()); })
+    return by_value(&F::operator());
+  else
+    return false;
+}
+
+/// Keeps the function and its arguments as long as the task runs.
+template <class T, class F, class... Args>
+task<T> run_kept(F f, Args... args) {
+  co_return co_await std::invoke(std::move(f), std::move(args)...);
+}
+
+template <class F, class... Args>
+auto make_task(F&& f, Args&&... args) {
+  using made = task_of<F, Args...>;
+  if constexpr (is_self_contained<std::decay_t<F>>())
+    return std::invoke(std::forward<F>(f), std::forward<Args>(args)...);
+  else
+    return run_kept<typename made::value_type, std::decay_t<F>, std::decay_t<Args>...>(
+        std::forward<F>(f), std::forward<Args>(args)...);
+}
+
+/// Begins a task in s, on this thread's worker.
+template <class T>
+join_handle<T> begin(task<T> t, core::task_scope& s, core::worker& w) {
+  const auto frame = t.release();
+  core::coroutine& c = frame.promise().become_coroutine();
+  c.life.set(core::lifecycle::interest, false);
+  core::start(c, s, w);
+  return join_handle<T>(frame);
+}
+
+/// The coroutine that calls; throws std::logic_error outside one.
+WEFT_API core::coroutine& calling_coroutine(const char* function);
+
+}  // namespace detail
+
+/// Begins f(args...), a task, beside the calling one. f and the arguments are decay-copied. Called
+/// inside a task; anywhere else it throws std::logic_error: use runtime::spawn or a runtime::handle.
+template <class F, class... Args>
+  requires detail::makes_task<F, Args...>
+auto spawn(F&& f, Args&&... args) {
+  core::coroutine& by = detail::calling_coroutine("spawn");
+  return detail::begin(detail::make_task(std::forward<F>(f), std::forward<Args>(args)...),
+                       *by.innermost, *by.on);
+}
+template <class T>
+join_handle<T> spawn(task<T> t) {
+  core::coroutine& by = detail::calling_coroutine("spawn");
+  return detail::begin(std::move(t), *by.innermost, *by.on);
+}
+
+namespace detail {
+struct yielding {
+  bool await_ready() const noexcept { return false; }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> here) const noexcept {
+    here.promise().owner->yield_at(here);
+  }
+  void await_resume() const noexcept {}
+  yielding() noexcept = default;
+};
+}  // namespace detail
+
+/// `co_await yield()`: goes behind everything that is ready.
+inline detail::yielding yield() noexcept { return {}; }
+
+}  // namespace weft::inline v0

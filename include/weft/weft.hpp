@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// All of weft for C++.
+#pragma once
+
+#include "weft/channel.hpp"
+#include "weft/choose.hpp"
+#include "weft/error.hpp"
+#include "weft/event.hpp"
+#include "weft/operation.hpp"
+#include "weft/result.hpp"
+#include "weft/runtime.hpp"
+#include "weft/spawn.hpp"
+#include "weft/task.hpp"
+#include "weft/time.hpp"

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#include "weft/core/crew.hpp"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace weft::inline v0::core {
+
+namespace {
+
+// Less than the kernel needs to wake a core again.
+constexpr nanoseconds search_time = 20'000;
+constexpr int looks_between_clocks = 16;
+// How often the watcher looks, and how long a worker must not have got on to be stuck.
+constexpr nanoseconds watch_interval = 1'000'000;
+constexpr nanoseconds stuck_after = 500'000;
+
+long membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0U, 0); }
+
+}  // namespace
+
+crew::crew() noexcept : fences_(membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) != 0) {}
+
+void crew::add(worker& w) {
+  members_.emplace_back(&w);
+  w.join_crew(*this, size() - 1);
+}
+
+void crew::inject(task& t) noexcept {
+  t.state = task_state::runnable;
+  injected_lock_.lock();
+  injected_.push(t);
+  injected_count_.store(injected_count_.load(std::memory_order_relaxed) + 1,
+                        std::memory_order_relaxed);
+  injected_lock_.unlock();
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (parked_.load(std::memory_order_relaxed) != 0) rouse_one(SIZE_MAX);
+}
+
+task* crew::take_injected() noexcept {
+  if (injected_count_.load(std::memory_order_relaxed) == 0) return nullptr;
+  injected_lock_.lock();
+  task* t = injected_.pop();
+  if (t)
+    injected_count_.store(injected_count_.load(std::memory_order_relaxed) - 1,
+                          std::memory_order_relaxed);
+  injected_lock_.unlock();
+  return t;
+}
+
+void crew::rouse_one(std::size_t here) noexcept {
+  if (searching_.load(std::memory_order_relaxed) != 0) return;
+  if (here < 2 && watching_.load(std::memory_order_relaxed)) return;
+  const std::lock_guard held(lock_);
+  const auto found =
+      std::find_if(members_.begin(), members_.end(), [](const member& m) { return m.parked; });
+  if (found == members_.end()) return;
+  found->parked = false;
+  found->roused = true;
+  parked_.fetch_sub(1, std::memory_order_relaxed);
+  searching_.fetch_add(1, std::memory_order_relaxed);
+  found->at->rouse();
+}
+
+task* crew::take(worker& w) noexcept {
+  if (task* t = take_injected()) return t;
+  const unsigned n = size();
+  const unsigned start = w.random().below(n);
+  for (unsigned i = 0; i < n; ++i) {
+    worker& victim = *members_[(start + i) % n].at;
+    if (&victim == &w) continue;
+    if (task* t = victim.yield_up(false)) return t;
+  }
+  return nullptr;
+}
+
+task* crew::take_stuck(worker& w) noexcept {
+  const nanoseconds now = clock_now();
+  const std::lock_guard held(lock_);
+  for (member& m : members_) {
+    if (m.at == &w || m.parked) continue;
+    const std::uint32_t progress = m.at->progress();
+    if (progress != m.progress || m.looked == 0) {
+      m.progress = progress;
+      m.looked = now;
+    } else if (now - m.looked >= stuck_after) {
+      if (task* t = m.at->yield_up(true)) return t;
+    }
+  }
+  return nullptr;
+}
+
+bool crew::search(worker& w) noexcept {
+  // At most half of the workers: more would only take from each other.
+  const unsigned searchers = searching_.fetch_add(1, std::memory_order_relaxed);
+  task* t = nullptr;
+  if (searchers < std::max(1U, size() / 2)) {
+    const nanoseconds end = clock_now() + search_time;
+    do {
+      for (int i = 0; i < looks_between_clocks && !t && !w.has_mail(); ++i) {
+        t = take(w);
+        pause_cpu();
+      }
+    } while (!t && !w.has_mail() && clock_now() < end);
+    if (!t && !w.has_mail()) t = take_stuck(w);
+  }
+  searching_.fetch_sub(1, std::memory_order_relaxed);
+  if (!t) return false;
+  if (parked_.load(std::memory_order_relaxed) != 0 && anything_ready()) rouse_one(2);
+  w.ready_next(*t);
+  return true;
+}
+
+bool crew::anything_ready() const noexcept {
+  if (injected_count_.load(std::memory_order_relaxed) != 0) return true;
+  return std::any_of(members_.begin(), members_.end(),
+                     [](const member& m) { return m.at->has_to_spare(); });
+}
+
+bool crew::begin_park(worker& w, nanoseconds& limit) noexcept {
+  {
+    const std::lock_guard held(lock_);
+    members_[w.index()].parked = true;
+    const unsigned parked = parked_.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (!watching_.load(std::memory_order_relaxed) && parked < size()) {
+      watching_.store(true, std::memory_order_relaxed);
+      members_[w.index()].watcher = true;
+      limit = std::min(limit, watch_interval);
+    }
+  }
+  if (fences_)
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  else
+    membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+  if (!anything_ready()) return true;
+  end_park(w);
+  return false;
+}
+
+void crew::end_park(worker& w) noexcept {
+  const std::lock_guard held(lock_);
+  member& m = members_[w.index()];
+  if (m.parked) parked_.fetch_sub(1, std::memory_order_relaxed);
+  if (m.roused) searching_.fetch_sub(1, std::memory_order_relaxed);
+  if (m.watcher) watching_.store(false, std::memory_order_relaxed);
+  m.parked = m.roused = m.watcher = false;
+}
+
+}  // namespace weft::inline v0::core

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "weft/core/task_scope.hpp"
+
+#include <mutex>
+
+namespace weft::inline v0::core {
+
+namespace {
+
+/// Guards coroutine::home of those that have failed with a handle left: the handle's destructor and
+/// the end of the scope may meet there. Failures are rare enough for one lock.
+std::mutex failures;
+
+/// A lock where there are several threads.
+class maybe_held {
+ public:
+  maybe_held(tiny_lock& lock, bool concurrent) noexcept : lock_(concurrent ? &lock : nullptr) {
+    if (lock_) lock_->lock();
+  }
+  maybe_held(const maybe_held&) = delete;
+  maybe_held& operator=(const maybe_held&) = delete;
+  ~maybe_held() {
+    if (lock_) lock_->unlock();
+  }
+
+ private:
+  tiny_lock* lock_;
+};
+
+/// n + by; what it was before.
+std::size_t add(atomic<std::size_t>& n, std::size_t by, bool concurrent) noexcept {
+  if (concurrent) return n.fetch_add(by, std::memory_order_acq_rel);
+  const std::size_t before = n.load(std::memory_order_relaxed);
+  n.store(before + by, std::memory_order_relaxed);
+  return before;
+}
+
+list_node& node(coroutine& c) noexcept { return c; }
+
+}  // namespace
+
+task_scope::task_scope(bool is_concurrent, unsigned shards)
+    : concurrent(is_concurrent),
+      shards_(shards),
+      more_(shards > 1 ? new shard[shards - 1] : nullptr) {}
+
+task_scope::~task_scope() = default;
+
+void task_scope::adopt(coroutine& c, unsigned worker_index) noexcept {
+  c.home = c.innermost = this;
+  c.concurrent = concurrent;
+  c.shard = static_cast<std::uint16_t>(worker_index % shards_);
+  shard& s = at(c.shard);
+  {
+    const maybe_held held(s.lock, concurrent);
+    s.children.push_back(c);
+  }
+  if (add(s.live, 1, concurrent) != 0) return;
+  const maybe_held held(end_lock_, concurrent);
+  ++open_;
+}
+
+void task_scope::forget(coroutine& c) noexcept {
+  const maybe_held held(at(c.shard).lock, concurrent);
+  node(c).unlink();
+}
+
+void task_scope::count_down(unsigned i) noexcept {
+  if (add(at(i).live, SIZE_MAX, concurrent) != 1) return;
+  const maybe_held held(end_lock_, concurrent);
+  if (--open_ != 0 || !closer_) return;
+  task& t = *closer_;
+  const bool won = concurrent ? t.complete(t.generation(), 0) : t.complete_at_home(0);
+  if (won) t.kind->wake(t);
+}
+
+void task_scope::enter(coroutine& by) noexcept {
+  opener = &by;
+  outer = by.innermost;
+  if (shield) by.life.enter_shield(by.concurrent);
+  depth_ = by.life.shields();
+  by.innermost = this;
+}
+
+void task_scope::exit() noexcept {
+  opener->innermost = outer;
+  if (shield) opener->life.leave_shield(opener->concurrent);
+}
+
+void task_scope::leave(task& closer) noexcept {
+  const maybe_held held(end_lock_, concurrent);
+  closer_ = &closer;
+  --open_;
+}
+
+bool task_scope::ended() noexcept {
+  const maybe_held held(end_lock_, concurrent);
+  return open_ == 0;
+}
+
+void task_scope::collect_failures() noexcept {
+  const std::lock_guard held(failures);
+  for (unsigned i = 0; i < shards_; ++i) {
+    const maybe_held list_held(at(i).lock, concurrent);
+    while (coroutine* c = at(i).children.pop_front()) {
+      if (!failure_ && !c->joined) failure_ = c->failure(*c);
+      c->home = nullptr;
+    }
+  }
+}
+
+void hand_over_failure(coroutine& c) noexcept {
+  const std::lock_guard held(failures);
+  if (!c.home) return;
+  task_scope& s = *c.home;
+  s.forget(c);
+  c.home = nullptr;
+  if (!c.joined) s.fail(c.failure(c));
+}
+
+void task_scope::fail(std::exception_ptr e) noexcept {
+  {
+    const maybe_held held(end_lock_, concurrent);
+    if (!failure_) failure_ = std::move(e);
+  }
+  cancel();
+}
+
+void task_scope::cancel() noexcept {
+  if (cancelled_.exchange(true, std::memory_order_seq_cst)) return;
+  if (opener) opener->interrupt(depth_);
+  for (unsigned i = 0; i < shards_; ++i) interrupt_children(at(i), 0);
+}
+
+void task_scope::interrupt_all() noexcept {
+  for (unsigned i = 0; i < shards_; ++i) interrupt_children(at(i), UINT32_MAX);
+}
+
+void task_scope::interrupt_children(shard& s, std::uint32_t shields) noexcept {
+  const maybe_held held(s.lock, concurrent);
+  for (coroutine* c = s.children.front(); c; c = s.children.after(*c)) c->interrupt(shields);
+}
+
+}  // namespace weft::inline v0::core
