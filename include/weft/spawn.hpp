@@ -76,6 +76,22 @@ class [[nodiscard]] join_handle : public operation<join_handle<T>> {
   }
   void swap(join_handle& other) noexcept { std::swap(frame_, other.frame_); }
 
+  /// The join as an arm of a choice: the handle stays the caller's, and has to outlive it.
+  class join_operation : public operation<join_operation> {
+   public:
+    using result_type = T;
+    static constexpr bool shared = false;
+    class arm : public join_handle::arm {
+     public:
+      explicit arm(const join_operation& op) noexcept : join_handle::arm(*op.of_) {}
+    };
+    explicit join_operation(const join_handle& h) noexcept : of_(&h) {}
+
+   private:
+    const join_handle* of_;
+  };
+  join_operation join_op() const noexcept { return join_operation(*this); }
+
   /// Asks the task to stop: what it waits in, now or later, throws `cancelled`.
   void cancel() noexcept { self().cancel(); }
   /// Lets it run on; a failure goes to its scope.

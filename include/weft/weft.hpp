@@ -9,6 +9,7 @@
 #include "weft/operation.hpp"
 #include "weft/result.hpp"
 #include "weft/runtime.hpp"
+#include "weft/scope.hpp"
 #include "weft/spawn.hpp"
 #include "weft/task.hpp"
 #include "weft/time.hpp"

@@ -29,14 +29,23 @@ void arrive(task& t, worker& w) noexcept {
   c.pinned ? w.ready(c) : w.ready_later(c);
 }
 
+/// Whether `here` may run it without asking home first: it is at rest, and has left nothing there.
+bool may_move(const coroutine& c, const worker* here) noexcept {
+  return here && !c.pinned && c.on->shares_with(*here) &&
+         c.resting.load(std::memory_order_acquire) && !c.wait;
+}
+
 void wake_coroutine(task& t) noexcept {
   coroutine& c = as_coroutine(t);
-  worker& home = *c.on;
-  if (worker::current() != &home) return home.post(c);
-  retract_home(c);
-  if (c.pinned) return home.ready(c);
+  worker* here = worker::current();
+  if (here == c.on) {
+    retract_home(c);
+    if (c.pinned) return here->ready(c);
+  } else if (!may_move(c, here)) {
+    return c.on->post(c);
+  }
   // What a running task wakes goes on next; what timers and the kernel wake, in turn.
-  home.running() ? home.ready_next(c) : home.ready_later(c);
+  here->running() ? here->ready_next(c) : here->ready_later(c);
 }
 
 /// The last touch of c, and of its scope.
@@ -67,6 +76,7 @@ void run_coroutine(task& t, worker& w) {
   coroutine& c = as_coroutine(t);
   c.on = &w;
   c.state = task_state::running;
+  c.resting.store(false, std::memory_order_relaxed);
   w.run_as(&c);
   do {
     c.next_action = coroutine::action::go_on;
@@ -75,7 +85,7 @@ void run_coroutine(task& t, worker& w) {
   switch (c.next_action) {
     case coroutine::action::yield: c.pinned ? w.ready(c) : w.ready_later(c); break;
     case coroutine::action::end: end(c); break;
-    default: break;
+    default: c.resting.store(true, std::memory_order_release);
   }
   w.run_as(nullptr);
 }

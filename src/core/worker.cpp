@@ -90,6 +90,7 @@ worker::outcome worker::run() noexcept {
 
 worker::outcome worker::turn(nanoseconds limit) noexcept {
   take_inbox();
+  if (stopping_) return outcome::stopped;
   coarse_now_ = now();
   if (!wheel_.empty()) fire_timers();
   if (has_ready() || (crew_ && limit > 0 && crew_->search(*this))) {

@@ -109,6 +109,8 @@ struct WEFT_API coroutine : task, list_node {
   std::exception_ptr (*failure)(coroutine&) noexcept = nullptr;  // of one that has failed
   const char* waits_for = nullptr;
   lifecycle life;
+  // The worker has left it, parked: whoever wakes it may take it along. Else it is home's to resume.
+  atomic<bool> resting{false};
   std::uint32_t id = 0;
   std::uint32_t since = 0;  // milliseconds of the worker's coarse clock when it parked
   std::uint16_t shard = 0;  // of home: whose list it is in

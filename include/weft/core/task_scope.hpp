@@ -71,10 +71,11 @@ struct WEFT_API task_scope {
   coroutine* opener = nullptr;
 
  private:
-  struct alignas(64) shard {
+  struct shard {
     tiny_lock lock;
     list<coroutine> children;
     atomic<std::size_t> live{0};
+    char apart[24];  // two in one cache line would slow each other down
   };
   shard& at(unsigned i) noexcept { return i == 0 ? first_ : more_[i - 1]; }
   void interrupt_children(shard& s, std::uint32_t shields) noexcept;

@@ -168,6 +168,8 @@ class WEFT_API worker {
   /// Before its first task: this is worker `index` of a crew.
   void join_crew(crew& c, unsigned index) noexcept;
   unsigned index() const noexcept { return index_; }
+  /// Of the same crew.
+  bool shares_with(const worker& other) const noexcept { return crew_ && crew_ == other.crew_; }
 
   void* host = nullptr;  // what the tasks of this worker share: the Lua state's record
 
