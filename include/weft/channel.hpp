@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // channel<T>: passes values between tasks, and between threads. `auto [tx, rx] = channel<T>(n)`:
-// n = 0 (the default) is a rendezvous, n > 0 a buffer of n, `unbounded` one without limit. Both ends
-// may be copied, by any thread. When the last sender has gone, or either side has closed, receivers
-// drain what is buffered and then get nothing; senders get their value back.
+// n = 0 (the default) is a rendezvous, n > 0 a buffer of n, `unbounded` one without limit. Both
+// ends may be copied, by any thread. When the last sender has gone, or either side has closed,
+// receivers drain what is buffered and then get nothing; senders get their value back.
 #pragma once
 
 #include <cstddef>
@@ -114,14 +114,15 @@ class channel_state {
   cell<T>* last_ = nullptr;
 };
 
-/// How an operation refers to its channel: it counts when it may be kept (send_op, recv_op), and only
-/// borrows from its end when it is awaited at once (send, recv).
+/// How an operation refers to its channel: it counts when it may be kept (send_op, recv_op), and
+/// only borrows from its end when it is awaited at once (send, recv).
 template <class T>
 class channel_ref {
  public:
   enum class keeps : bool { no, yes };
 
-  channel_ref(channel_state<T>& state, keeps k) noexcept : state_(&state), counted_(k == keeps::yes) {
+  channel_ref(channel_state<T>& state, keeps k) noexcept
+      : state_(&state), counted_(k == keeps::yes) {
     count();
   }
   channel_ref(const channel_ref& other) noexcept : state_(other.state_), counted_(other.counted_) {
@@ -150,8 +151,8 @@ class channel_ref {
 
 }  // namespace detail
 
-/// Sends one value. Ready when a receiver takes it, when there is room for it, or when the channel is
-/// closed.
+/// Sends one value. Ready when a receiver takes it, when there is room for it, or when the channel
+/// is closed.
 template <class T>
 class send_operation : public operation<send_operation<T>> {
  public:
@@ -264,7 +265,7 @@ class recv_operation : public operation<recv_operation<T>> {
 namespace detail {
 
 /// One end of a channel, counted: when the last one goes, the channel closes.
-template <class T, core::atomic<std::size_t> channel_state<T>::*Count>
+template <class T, core::atomic<std::size_t> channel_state<T>::* Count>
 class channel_end {
  public:
   /// Takes over one count of the end, and one reference.
@@ -285,8 +286,8 @@ class channel_end {
     channel_ref<T>::drop(*state_);
   }
 
-  /// Wakes whoever waits at either end. What is buffered can still be received. False: it was closed
-  /// before.
+  /// Wakes whoever waits at either end. What is buffered can still be received. False: it was
+  /// closed before.
   bool close() const noexcept { return state_->ways().close(); }
   bool closed() const noexcept { return state_->ways().closed(); }
   /// Values in the buffer, a moment ago.
@@ -323,8 +324,8 @@ class sender : public detail::channel_end<T, &detail::channel_state<T>::senders>
   /// Never waits: false, with the value, also when it would have to.
   send_result<T> try_send(T value) const {
     auto* c = new detail::cell<T>(std::move(value));
-    const core::pass p = this->state().ways().try_put(
-        typename detail::channel_state<T>::mover{this->state(), c});
+    const core::pass p =
+        this->state().ways().try_put(typename detail::channel_state<T>::mover{this->state(), c});
     if (p == core::pass::done) return send_result<T>();
     const std::unique_ptr<detail::cell<T>> back(c);
     return send_result<T>(std::move(back->value));

@@ -61,8 +61,7 @@ class choice_arm {
     for (std::uint32_t i = 0, n = arms_.count(); i < n; ++i) {
       // Decided already: the wake-up is on its way. A claim that is only held may be taken back.
       if (i > 0 && is_decided(p)) return core::pass::decided;
-      const core::pass r =
-          arms_.visit(i, [&p, first](auto& arm) { return arm.publish(p, first); });
+      const core::pass r = arms_.visit(i, [&p, first](auto& arm) { return arm.publish(p, first); });
       if (r != core::pass::wait) return r;
       first += arms_.visit(i, [](auto& arm) { return arm.leaves(); });
     }
@@ -238,7 +237,8 @@ class listed_arms {
   static constexpr bool home_only = Op::arm::home_only;
   using order = std::vector<std::uint32_t>;
 
-  explicit listed_arms(const std::vector<Op>& ops) : count_(static_cast<std::uint32_t>(ops.size())) {
+  explicit listed_arms(const std::vector<Op>& ops)
+      : count_(static_cast<std::uint32_t>(ops.size())) {
     arms_.reserve(ops.size());
     for (const Op& op : ops) arms_.push_back(std::make_unique<typename Op::arm>(op));
   }
@@ -277,9 +277,8 @@ class listed_choice : public operation<listed_choice<Op>> {
   using value = typename Op::result_type;
 
  public:
-  using result_type =
-      std::conditional_t<std::is_void_v<value>, std::size_t,
-                         std::pair<std::size_t, detail::regular<value>>>;
+  using result_type = std::conditional_t<std::is_void_v<value>, std::size_t,
+                                         std::pair<std::size_t, detail::regular<value>>>;
   static constexpr bool shared = Op::shared;
 
   class arm : public detail::choice_arm<detail::listed_arms<Op>> {
@@ -441,8 +440,8 @@ class nacked : public operation<nacked<F>> {
   F f_;
 };
 
-/// f(nack) makes the operation anew for each perform. nack, an operation, is ready once this one was
-/// in a choice and lost, or was cancelled; never if it won.
+/// f(nack) makes the operation anew for each perform. nack, an operation, is ready once this one
+/// was in a choice and lost, or was cancelled; never if it won.
 template <class F>
   requires is_operation<std::invoke_result_t<F&, event_operation>>
 auto with_nack(F f) {

@@ -131,7 +131,8 @@ class [[nodiscard]] performance : core::parked_wait {
   }
 
  private:
-  /// Each cancelled perform costs a trip through the run queue: a loop that ignores it hangs nobody.
+  /// Each cancelled perform costs a trip through the run queue: a loop that ignores it hangs
+  /// nobody.
   bool give_up(std::coroutine_handle<> here) noexcept {
     cancelled_ = true;
     c_->yield_at(here);

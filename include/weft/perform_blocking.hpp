@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// perform_blocking(op): a plain thread performs an operation, and sleeps until it has happened. So a
-// program's own threads use the channels of its tasks.
+// perform_blocking(op): a plain thread performs an operation, and sleeps until it has happened. So
+// a program's own threads use the channels of its tasks.
 #pragma once
 
 #include <condition_variable>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// runtime: workers and what they run. block_on(task) drives worker 0 on the calling thread until the
-// task and everything spawned in its scope have ended; the other workers have threads of their own.
+// runtime: workers and what they run. block_on(task) drives worker 0 on the calling thread until
+// the task and everything spawned in its scope have ended; the other workers have threads of their
+// own.
 //
-//   weft::runtime rt;                       // one worker: no locked instruction on the common paths
-//   int five = rt.block_on(hello());
+//   weft::runtime rt;                       // one worker: no locked instruction on the common
+//   paths int five = rt.block_on(hello());
 //
 // runtime::spawn and handles start tasks that outlive block_on; ~runtime cancels them and waits for
 // their end. With one worker these get on while somebody is in block_on.
@@ -62,8 +63,8 @@ class WEFT_API blocking {
   core::worker::driving driving_;
 };
 
-/// Any thread: makes c, a fresh coroutine, a child of the runtime's own scope. False: the runtime is
-/// shutting down, and c stays the caller's.
+/// Any thread: makes c, a fresh coroutine, a child of the runtime's own scope. False: the runtime
+/// is shutting down, and c stays the caller's.
 WEFT_API bool start_outside(runtime_state& s, core::coroutine& c) noexcept;
 
 template <class T>
@@ -111,8 +112,8 @@ class WEFT_API runtime_handle {
 
 class WEFT_API runtime {
  public:
-  /// Throws std::invalid_argument for a backend that is not there, std::system_error when the system
-  /// refuses a thread.
+  /// Throws std::invalid_argument for a backend that is not there, std::system_error when the
+  /// system refuses a thread.
   explicit runtime(const runtime_options& options = runtime_options());
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
@@ -121,8 +122,8 @@ class WEFT_API runtime {
 
   /// Runs t on the calling thread; returns its result when it and all that was spawned in its scope
   /// have ended. The first failure of any of them cancels the others and is thrown here. Throws
-  /// deadlock when nothing can wake any of them, and std::logic_error inside a task or while another
-  /// thread is in block_on.
+  /// deadlock when nothing can wake any of them, and std::logic_error inside a task or while
+  /// another thread is in block_on.
   template <class T>
   T block_on(task<T> t) {
     detail::outcome<T> result;

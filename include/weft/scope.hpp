@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // scope(f, args...): runs f in a scope, and returns its result when everything spawned inside has
-// ended. The first failure cancels the rest and is thrown. `co_await scope(f)` is a function, not an
-// object: a destructor cannot wait.
+// ended. The first failure cancels the rest and is thrown. `co_await scope(f)` is a function, not
+// an object: a destructor cannot wait.
 #pragma once
 
 #include <chrono>
@@ -219,9 +219,7 @@ template <class... Ts>
 task<> spawn_all(task_group& group, std::tuple<task<Ts>...>* tasks,
                  std::tuple<std::optional<regular<Ts>>...>* results) {
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (group
-         .spawn(keep_regular<Ts>, std::move(std::get<I>(*tasks)), &std::get<I>(*results))
-         .detach(),
+    (group.spawn(keep_regular<Ts>, std::move(std::get<I>(*tasks)), &std::get<I>(*results)).detach(),
      ...);
   }(std::index_sequence_for<Ts...>());
   co_return;
@@ -232,8 +230,8 @@ task<std::tuple<regular<Ts>...>> run_all(task<Ts>... each) {
   std::tuple<task<Ts>...> tasks(std::move(each)...);
   std::tuple<std::optional<regular<Ts>>...> results;
   co_await scope(spawn_all<Ts...>, &tasks, &results);
-  co_return std::apply(
-      [](auto&... r) { return std::tuple<regular<Ts>...>(std::move(*r)...); }, results);
+  co_return std::apply([](auto&... r) { return std::tuple<regular<Ts>...>(std::move(*r)...); },
+                       results);
 }
 
 template <class... Ts>
@@ -242,9 +240,7 @@ task<> race_all(task_group& group, std::tuple<task<Ts>...>* tasks,
   auto handles = [&]<std::size_t... I>(std::index_sequence<I...>) {
     return std::tuple<join_handle<Ts>...>(group.spawn(std::move(std::get<I>(*tasks)))...);
   }(std::index_sequence_for<Ts...>());
-  auto first = std::apply(
-      [](auto&... h) { return choose(h.join_op()...); },
-      handles);
+  auto first = std::apply([](auto&... h) { return choose(h.join_op()...); }, handles);
   winner->emplace(co_await std::move(first));
   group.cancel();
 }
@@ -266,8 +262,8 @@ auto all(task<Ts>... tasks) {
   return detail::run_all<Ts...>(std::move(tasks)...);
 }
 
-/// `co_await any(t...)`: the result of the first that ends, or its failure; the others are cancelled
-/// and have ended before it returns.
+/// `co_await any(t...)`: the result of the first that ends, or its failure; the others are
+/// cancelled and have ended before it returns.
 template <class... Ts>
   requires(sizeof...(Ts) > 0)
 auto any(task<Ts>... tasks) {

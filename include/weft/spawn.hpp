@@ -34,9 +34,7 @@ class [[nodiscard]] join_handle : public operation<join_handle<T>> {
     arm(const arm&) = delete;
     arm& operator=(const arm&) = delete;
 
-    bool attempt(performer&) const noexcept {
-      return self().life.has(core::lifecycle::complete);
-    }
+    bool attempt(performer&) const noexcept { return self().life.has(core::lifecycle::complete); }
     core::pass publish(performer& p, std::uint32_t index) noexcept {
       record_.owner = &p.task();
       record_.arm = index;
@@ -167,7 +165,8 @@ WEFT_API core::coroutine& calling_coroutine(const char* function);
 }  // namespace detail
 
 /// Begins f(args...), a task, beside the calling one. f and the arguments are decay-copied. Called
-/// inside a task; anywhere else it throws std::logic_error: use runtime::spawn or a runtime::handle.
+/// inside a task; anywhere else it throws std::logic_error: use runtime::spawn or a
+/// runtime::handle.
 template <class F, class... Args>
   requires detail::makes_task<F, Args...>
 auto spawn(F&& f, Args&&... args) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // task<T>: a computation that may wait, written as a coroutine. Lazy (it begins when it is awaited
-// or spawned), move-only. A frame that waits for another one needs no stack: a million nested awaits
-// are fine in any build.
+// or spawned), move-only. A frame that waits for another one needs no stack: a million nested
+// awaits are fine in any build.
 #pragma once
 
 #include <coroutine>
@@ -82,8 +82,8 @@ class outcome<void> {
   std::exception_ptr error_;
 };
 
-/// What every frame of ours begins with. owner: the coroutine that it runs as, its own (`self`, made
-/// when it is spawned) or that of the frame that awaits it.
+/// What every frame of ours begins with. owner: the coroutine that it runs as, its own (`self`,
+/// made when it is spawned) or that of the frame that awaits it.
 struct promise_base {
   promise_base() noexcept {}
   promise_base(const promise_base&) = delete;
@@ -164,9 +164,9 @@ struct promise final : promise_result<T> {
 
 }  // namespace detail
 
-/// A lazy computation of a T (any type that can be moved, a reference, or void). Await it once, as an
-/// rvalue: `co_await std::move(t)` or `co_await f()`; or give it to spawn() or block_on(). Exceptions
-/// travel to whoever awaits. One that is never awaited never runs.
+/// A lazy computation of a T (any type that can be moved, a reference, or void). Await it once, as
+/// an rvalue: `co_await std::move(t)` or `co_await f()`; or give it to spawn() or block_on().
+/// Exceptions travel to whoever awaits. One that is never awaited never runs.
 template <class T = void>
 class [[nodiscard]] task {
  public:

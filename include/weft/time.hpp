@@ -106,8 +106,8 @@ sleep_operation sleep(std::chrono::duration<Rep, Period> d) noexcept {
 /// `co_await sleep_until(t)`.
 inline sleep_operation sleep_until(clock::time_point t) noexcept { return sleep_until_op(t); }
 
-/// The operation, or errc::timeout if it has not happened d after the perform. Operations of results
-/// stay results.
+/// The operation, or errc::timeout if it has not happened d after the perform. Operations of
+/// results stay results.
 template <class Op, class Rep, class Period>
   requires is_operation<Op>
 auto timeout(Op op, std::chrono::duration<Rep, Period> d) {

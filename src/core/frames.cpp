@@ -20,9 +20,9 @@ constexpr bool caching = true;
 #else
 constexpr bool caching = true;
 #endif
-constexpr std::size_t step = 64;        // bytes between size classes
-constexpr std::size_t classes = 16;     // up to 1 KiB
-constexpr unsigned most_kept = 1024;    // blocks a class and thread
+constexpr std::size_t step = 64;      // bytes between size classes
+constexpr std::size_t classes = 16;   // up to 1 KiB
+constexpr unsigned most_kept = 1024;  // blocks a class and thread
 
 struct block {
   block* next;

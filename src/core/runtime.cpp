@@ -242,7 +242,8 @@ namespace weft::inline v0 {
 runtime_handle::runtime_handle(detail::runtime_state& s) noexcept : state_(&s) {
   s.add_reference();
 }
-runtime_handle::runtime_handle(const runtime_handle& other) noexcept : runtime_handle(*other.state_) {}
+runtime_handle::runtime_handle(const runtime_handle& other) noexcept
+    : runtime_handle(*other.state_) {}
 runtime_handle& runtime_handle::operator=(const runtime_handle& other) noexcept {
   other.state_->add_reference();
   state_->drop_reference();

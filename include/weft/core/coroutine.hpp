@@ -2,9 +2,9 @@
 // coroutine: a C++ task as workers see it. It sits in the promise of the task's own frame, so a
 // spawn allocates nothing else. What a task<T> awaits runs as the same coroutine.
 //
-// Resumption is a trampoline: a frame that hands over to another one stores it in `at` and suspends,
-// and run() resumes what it finds there. A chain of awaits needs no stack, in any build, and there
-// is one mechanism for all.
+// Resumption is a trampoline: a frame that hands over to another one stores it in `at` and
+// suspends, and run() resumes what it finds there. A chain of awaits needs no stack, in any build,
+// and there is one mechanism for all.
 //
 // life: what becomes of the result and who frees the frame.
 //   complete   the result is there. Set once, by the coroutine's end.
@@ -99,17 +99,18 @@ struct WEFT_API coroutine : task, list_node {
 
   explicit coroutine(std::coroutine_handle<> own_frame) noexcept;
 
-  std::coroutine_handle<> frame;     // its own: what is freed in the end
-  std::coroutine_handle<> at;        // where it goes on
-  worker* on = nullptr;              // that runs it, or ran it last: the home of its waits
-  task_scope* home = nullptr;        // that it was spawned in; null once it has left
-  task_scope* innermost = nullptr;   // that its body stands in
-  parked_wait* wait = nullptr;       // set while it has home-only records published
-  wait_record* joiner = nullptr;     // see life
+  std::coroutine_handle<> frame;    // its own: what is freed in the end
+  std::coroutine_handle<> at;       // where it goes on
+  worker* on = nullptr;             // that runs it, or ran it last: the home of its waits
+  task_scope* home = nullptr;       // that it was spawned in; null once it has left
+  task_scope* innermost = nullptr;  // that its body stands in
+  parked_wait* wait = nullptr;      // set while it has home-only records published
+  wait_record* joiner = nullptr;    // see life
   std::exception_ptr (*failure)(coroutine&) noexcept = nullptr;  // of one that has failed
   const char* waits_for = nullptr;
   lifecycle life;
-  // The worker has left it, parked: whoever wakes it may take it along. Else it is home's to resume.
+  // The worker has left it, parked: whoever wakes it may take it along. Else it is home's to
+  // resume.
   atomic<bool> resting{false};
   std::uint32_t id = 0;
   std::uint32_t since = 0;  // milliseconds of the worker's coarse clock when it parked
@@ -142,7 +143,8 @@ struct WEFT_API coroutine : task, list_node {
   bool begin_join(wait_record& r) noexcept;
   /// Takes it back, or waits until the end that is waking it has left.
   void end_join() noexcept;
-  /// The handle goes. Unjoined failures go to the scope; the frame is freed by the later of the two.
+  /// The handle goes. Unjoined failures go to the scope; the frame is freed by the later of the
+  /// two.
   void drop_handle() noexcept;
 };
 

@@ -3,8 +3,8 @@
 // first: the child of a fork-join runs next, its memory still warm, and the tree stays as deep as
 // one branch); thieves take at the top (oldest first: the biggest piece of work left).
 //
-// Chase and Lev's, after Le and others (PPoPP 2013), with the fence of pop left out while nobody can
-// steal. Invariants:
+// Chase and Lev's, after Le and others (PPoPP 2013), with the fence of pop left out while nobody
+// can steal. Invariants:
 //   - slots [top_, bottom_) hold the tasks; bottom_ is written by the owner alone, top_ only grows.
 //   - the last task is decided by the CAS on top_, by owner and thieves alike.
 //   - a buffer that was outgrown lives as long as the deque: a slow thief may still read it.

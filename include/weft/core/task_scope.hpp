@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // task_scope: a scope of C++ tasks, which may run on several workers at once. It ends when its body
-// has left and its children have ended; its first failure cancels the others and is kept for whoever
-// waits for the end.
+// has left and its children have ended; its first failure cancels the others and is kept for
+// whoever waits for the end.
 //
 //   shards    a list of children with its tiny lock and count, one a worker for scopes that many
 //             tasks are spawned in at once, else one. In plain form (not concurrent) no lock.

@@ -16,8 +16,8 @@
 // Ready tasks. Lua fibers and pinned tasks: queue_, strictly first in, first out. Unpinned tasks:
 // newest_, a deque that others may steal from, for what running tasks spawn and wake; later_, first
 // in, first out under a lock, for what yields and what timers and the kernel wake. One pick in 61
-// takes the oldest of the deque, one in 8 looks at later_ first: nothing starves. Workers that share
-// their unpinned tasks are a crew (crew.hpp).
+// takes the oldest of the deque, one in 8 looks at later_ first: nothing starves. Workers that
+// share their unpinned tasks are a crew (crew.hpp).
 #pragma once
 
 #include <cstddef>
