@@ -66,7 +66,8 @@ class [[nodiscard]] join_handle : public operation<join_handle<T>> {
   explicit join_handle(std::coroutine_handle<promise> frame) noexcept : frame_(frame) {}
   join_handle(join_handle&& other) noexcept : frame_(std::exchange(other.frame_, {})) {}
   join_handle& operator=(join_handle&& other) noexcept {
-    join_handle(std::move(other)).swap(*this);
+    join_handle mine(std::move(other));
+    mine.swap(*this);
     return *this;
   }
   ~join_handle() {
@@ -93,7 +94,7 @@ class [[nodiscard]] join_handle : public operation<join_handle<T>> {
   /// Asks the task to stop: what it waits in, now or later, throws `cancelled`.
   void cancel() noexcept { self().cancel(); }
   /// Lets it run on; a failure goes to its scope.
-  void detach() noexcept { join_handle(std::move(*this)); }
+  void detach() noexcept { const join_handle let_go(std::move(*this)); }
   bool is_finished() const noexcept { return self().life.has(core::lifecycle::complete); }
   /// False after a move or detach().
   explicit operator bool() const noexcept { return static_cast<bool>(frame_); }

@@ -20,8 +20,7 @@ deque::buffer* deque::grow(buffer& old) noexcept {
     auto bigger = std::make_unique<buffer>(2 * (old.mask + 1));
     const std::int64_t b = bottom_.load(std::memory_order_relaxed);
     for (std::int64_t i = top_.load(std::memory_order_acquire); i < b; ++i)
-      bigger->slots[i & bigger->mask].store(old.slots[i & old.mask].load(std::memory_order_relaxed),
-                                            std::memory_order_relaxed);
+      bigger->at(i).store(old.at(i).load(std::memory_order_relaxed), std::memory_order_relaxed);
     buffers_.push_back(std::move(bigger));
   } catch (const std::bad_alloc&) {
     return nullptr;

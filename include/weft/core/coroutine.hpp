@@ -116,10 +116,10 @@ struct WEFT_API coroutine : task, list_node {
   std::uint32_t since = 0;  // milliseconds of the worker's coarse clock when it parked
   std::uint16_t shard = 0;  // of home: whose list it is in
   action next_action = action::go_on;
-  bool concurrent : 1 = false;  // more than one thread may touch it
-  bool failed : 1 = false;      // the result is an exception
-  bool joined : 1 = false;      // somebody has taken the result
-  bool pinned : 1 = false;      // stays on its worker
+  bool concurrent = false;  // more than one thread may touch it
+  bool failed = false;      // the result is an exception
+  bool joined = false;      // somebody has taken the result
+  bool pinned = false;      // stays on its worker
 
   /// The coroutine itself: whether a perform should raise now.
   bool is_cancelled() const noexcept;

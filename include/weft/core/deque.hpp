@@ -47,7 +47,7 @@ class WEFT_API deque {
       a = grow(*a);
       if (!a) return false;
     }
-    a->slots[b & a->mask].store(&t, std::memory_order_relaxed);
+    a->at(b).store(&t, std::memory_order_relaxed);
     bottom_.store(b + 1, std::memory_order_release);
     return true;
   }
@@ -59,15 +59,15 @@ class WEFT_API deque {
     buffer* a = buffer_.load(std::memory_order_relaxed);
     if (!shared_) {
       bottom_.store(b, std::memory_order_relaxed);
-      return a->slots[b & a->mask].load(std::memory_order_relaxed);
+      return a->at(b).load(std::memory_order_relaxed);
     }
     // An exchange is the cheapest store that no later load passes.
     bottom_.exchange(b, std::memory_order_seq_cst);
     std::int64_t t = top_.load(std::memory_order_seq_cst);
-    if (t < b) return a->slots[b & a->mask].load(std::memory_order_relaxed);
+    if (t < b) return a->at(b).load(std::memory_order_relaxed);
     task* last = nullptr;
     if (t == b && top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst))
-      last = a->slots[b & a->mask].load(std::memory_order_relaxed);
+      last = a->at(b).load(std::memory_order_relaxed);
     bottom_.store(b + 1, std::memory_order_relaxed);
     return last;
   }
@@ -78,7 +78,7 @@ class WEFT_API deque {
     const std::int64_t b = bottom_.load(std::memory_order_seq_cst);
     if (t >= b) return nullptr;
     buffer* a = buffer_.load(std::memory_order_acquire);
-    task* oldest = a->slots[t & a->mask].load(std::memory_order_relaxed);
+    task* oldest = a->at(t).load(std::memory_order_relaxed);
     if (!top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst)) return nullptr;
     return oldest;
   }
@@ -87,6 +87,7 @@ class WEFT_API deque {
   struct buffer {
     explicit buffer(std::int64_t capacity)
         : mask(capacity - 1), slots(new atomic<task*>[static_cast<std::size_t>(capacity)]) {}
+    atomic<task*>& at(std::int64_t i) noexcept { return slots[static_cast<std::size_t>(i & mask)]; }
     const std::int64_t mask;
     std::unique_ptr<atomic<task*>[]> slots;
   };
