@@ -99,8 +99,9 @@ int base_settle(lua_State* L, state&, fiber& f, operation&, int) {
   return kept;
 }
 
-const operation_kind base_kind = {"its turn", base_ready, base_attempt, nullptr, base_settle,
-                                  not_ready,  false,      false,        false,   base_publish};
+const operation_kind base_kind = {"its turn",  base_ready, base_attempt, nullptr,
+                                  base_settle, not_ready,  false,        false,
+                                  false,       false,      base_publish};
 
 /// base_op(try, block, wrap)
 int op_base(lua_State* L) {

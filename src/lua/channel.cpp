@@ -9,16 +9,36 @@ namespace weft::inline v0::lua {
 
 namespace {
 
-constexpr int ring_reference = 1;
-constexpr int get_reference_slot = 2;
+// The table of a channel (push_table_of) is its ring. Its one get operation is user value 2, or at
+// 0 of the table where the Lua has only that.
+constexpr int get_op_value = 2;
+
+/// What is pushed below lies there: where returning drops it.
+void push_get_op(lua_State* L, int self) {
+  if constexpr (has_user_values) return get_reference(L, self, get_op_value);
+  push_table_of(L, self);
+  lua_rawgeti(L, -1, 0);
+}
+/// Keeps the operation on top.
+void set_get_op(lua_State* L, int self) {
+  if constexpr (has_user_values) {
+    lua_pushvalue(L, -1);
+    return set_reference(L, self, get_op_value);
+  }
+  push_table_of(L, self);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, 0);
+  lua_pop(L, 1);
+}
 
 /// Moves the value on top of its own stack, for the channel at `self`. Nothing here allocates but
-/// store(), which does so before anything has changed.
+/// store(), which does so before anything has changed. Below what it leaves may be the ring, where
+/// returning drops it.
 struct mover {
   lua_State* L;
-  state& s;
   channel& ch;
   int self;
+  bool framed = false;  // 5.1: a Lua frame takes the status first
 
   /// The getter's stack gets the value; what it offered itself in other arms goes first.
   void give(core::wait_record& r) {
@@ -26,30 +46,32 @@ struct mover {
     drop_offers(getter);
     lua_xmove(L, getter.at, 1);
   }
-  void take(core::wait_record& r) { pull(r); }
+  void take(core::wait_record& r) {
+    if (framed) push_status(L, true);
+    pull(r);
+  }
   // Its own worker: under weft.test in a fiber that is not the one of this run.
   static void wake(core::task& partner) { static_cast<fiber&>(partner).home->at->ready(partner); }
 
-  // Both leave the ring's table below the results, where returning drops it, but on 5.1: there the
-  // status is below.
   void store() {
     if (ch.size() == ch.slots) grow();
-    get_reference(L, self, ring_reference);
+    push_table_of(L, self);
     lua_pushvalue(L, -2);
     lua_rawseti(L, -2, place(ch.size()));
   }
   void load() {
-    get_reference(L, self, ring_reference);
-    lua_rawgeti(L, -1, place(0));
+    push_table_of(L, self);
+    if (framed) push_status(L, true);
+    const int ring = framed && !has_continuations ? -2 : -1;
+    lua_rawgeti(L, ring, place(0));
     if (lua_type(L, -1) >= LUA_TSTRING) {  // the ring must not keep it alive
       lua_pushnil(L);
-      lua_rawseti(L, -3, place(0));
+      lua_rawseti(L, ring - 2, place(0));
     }
-    if constexpr (!has_continuations) lua_remove(L, -2);
     ch.head = (ch.head + 1) & (ch.slots - 1);
   }
   void refill(core::wait_record& r) {
-    get_reference(L, self, ring_reference);
+    push_table_of(L, self);
     pull(r);
     lua_rawseti(L, -2, place(ch.size()));
     lua_pop(L, 1);
@@ -76,15 +98,19 @@ struct mover {
   void grow() {
     const std::uint32_t slots = ch.slots ? ch.slots * 2 : 4;
     lua_createtable(L, static_cast<int>(slots), 0);
-    if (ch.slots) {
-      get_reference(L, self, ring_reference);
+    if (ch.slots || !has_user_values) {
+      push_table_of(L, self);
       for (std::size_t i = 0; i < ch.size(); ++i) {
         lua_rawgeti(L, -1, place(i));
         lua_rawseti(L, -3, static_cast<int>(i + 1));
       }
+      if constexpr (!has_user_values) {
+        lua_rawgeti(L, -1, 0);
+        lua_rawseti(L, -3, 0);
+      }
       lua_pop(L, 1);
     }
-    set_reference(L, self, ring_reference);
+    set_table_of(L, self);
     ch.slots = slots;
     ch.head = 0;
   }
@@ -127,11 +153,11 @@ int channel_gc(lua_State* L) {
 bool get_ready(state&, fiber&, operation& o) {
   return static_cast<channel_operation&>(o).ch->can_get();
 }
-int get_attempt(lua_State* L, state& s, fiber&, operation& o, int index) {
+int get_attempt(lua_State* L, state&, fiber&, operation& o, int index) {
   channel& ch = *static_cast<channel_operation&>(o).ch;
   get_reference(L, index, 1);
   const int self = lua_gettop(L);
-  switch (ch.try_get(mover{L, s, ch, self})) {
+  switch (ch.try_get(mover{L, ch, self})) {
     case core::pass::done:
       lua_replace(L, self);
       lua_settop(L, self);
@@ -150,12 +176,12 @@ int get_settle(lua_State* L, state&, fiber& f, operation&, int) {
 bool put_ready(state&, fiber&, operation& o) {
   return static_cast<channel_operation&>(o).ch->can_put();
 }
-int put_attempt(lua_State* L, state& s, fiber&, operation& o, int index) {
+int put_attempt(lua_State* L, state&, fiber&, operation& o, int index) {
   channel& ch = *static_cast<channel_operation&>(o).ch;
   get_reference(L, index, 1);
   const int self = lua_gettop(L);
   get_reference(L, index, 2);
-  switch (ch.try_put(mover{L, s, ch, self})) {
+  switch (ch.try_put(mover{L, ch, self})) {
     case core::pass::done:
       lua_settop(L, self);
       lua_pushboolean(L, 1);
@@ -174,21 +200,30 @@ int put_settle(lua_State* L, state&, fiber& f, operation&, int) {
   return 1;
 }
 
-const operation_kind get_kind = {
-    "to get from a channel", get_ready, get_attempt, get_publish, get_settle, 1};
+const operation_kind get_kind = {"to get from a channel",
+                                 get_ready,
+                                 get_attempt,
+                                 get_publish,
+                                 get_settle,
+                                 1,
+                                 false,
+                                 false,
+                                 true};
 const operation_kind put_kind = {
     "to put to a channel", put_ready, put_attempt, put_publish, put_settle, not_ready, true};
 
 int channel_get_op(lua_State* L) {
   state& s = state_of(L);
   channel& ch = check_channel(L, s, "get_op");
-  get_reference(L, 1, get_reference_slot);
-  if (!lua_isnil(L, -1)) return 1;
+  if (ch.has_get_op) {
+    push_get_op(L, 1);
+    return 1;
+  }
   new_operation<channel_operation>(L, s, get_kind, 1).ch = &ch;
   lua_pushvalue(L, 1);
   set_reference(L, -2, 1);
-  lua_pushvalue(L, -1);
-  set_reference(L, 1, get_reference_slot);
+  set_get_op(L, 1);
+  ch.has_get_op = true;
   return 1;
 }
 
@@ -224,12 +259,12 @@ int channel_get(lua_State* L) {
   retract(f, s);
   if (f.cancel_pending) [[unlikely]]
     return raise_at_next_turn(L, s, f);
-  push_status(L, true);
-  switch (ch.try_get(mover{L, s, ch, 1})) {
+  switch (ch.try_get(mover{L, ch, 1, true})) {
     case core::pass::done: return spend(L, s, f, has_continuations ? 1 : 2);
     case core::pass::closed: return closed_at_once(L, f);
     default: break;
   }
+  push_status(L, true);
   ch.publish_get(begin_single(f));
   return park(L, s, f, get_kind.waits_for, 0, get_woken);
 }
@@ -248,7 +283,7 @@ int channel_put(lua_State* L) {
   if (f.cancel_pending) [[unlikely]]
     return raise_at_next_turn(L, s, f);
   if (lua_gettop(L) != 2) lua_settop(L, 2);
-  switch (ch.try_put(mover{L, s, ch, 1})) {
+  switch (ch.try_put(mover{L, ch, 1})) {
     case core::pass::done: lua_pushboolean(L, 1); return spend(L, s, f, 1);
     case core::pass::closed: put_to_closed(L);
     default: break;
@@ -279,7 +314,7 @@ int channel_try_get(lua_State* L) {
   state& s = state_of(L);
   channel& ch = check_channel(L, s, "try_get");
   lua_settop(L, 1);
-  switch (ch.try_get(mover{L, s, ch, 1})) {
+  switch (ch.try_get(mover{L, ch, 1})) {
     case core::pass::done:
       lua_pushboolean(L, 1);
       lua_insert(L, -2);
@@ -293,7 +328,7 @@ int channel_try_put(lua_State* L) {
   state& s = state_of(L);
   channel& ch = check_channel(L, s, "try_put");
   lua_settop(L, 2);
-  const core::pass p = ch.try_put(mover{L, s, ch, 1});
+  const core::pass p = ch.try_put(mover{L, ch, 1});
   if (p == core::pass::closed) put_to_closed(L);
   lua_pushboolean(L, p == core::pass::done);
   return 1;
@@ -338,7 +373,6 @@ int channel_tostring(lua_State* L) {
 
 /// channel([n]): no n or 0 is a rendezvous, math.huge has no bound.
 int channel_new(lua_State* L) {
-  state& s = state_of(L);
   std::size_t capacity = 0;
   if (!lua_isnoneornil(L, 1)) {
     if (lua_type(L, 1) != LUA_TNUMBER) bad_argument(L, "channel", 1, "number");
@@ -348,11 +382,9 @@ int channel_new(lua_State* L) {
             "bad argument #1 to 'channel' (a capacity is a whole number from 0 up, or math.huge)");
     capacity = n >= 2147483647.0 ? core::unbounded : static_cast<std::size_t>(n);
   }
-  void* p = new_userdata(L, sizeof(channel), 2);
-  ::new (p) channel(capacity);
+  ::new (new_userdata(L, sizeof(channel), 2)) channel(capacity);
   push_anchor(L, anchor_channel_mt);
   lua_setmetatable(L, -2);
-  (void)s;
   return 1;
 }
 

@@ -13,6 +13,7 @@ struct channel : core::channel<core::no_lock> {
   using core::channel<core::no_lock>::channel;
 
   bool collected = false;   // its __gc has run
+  bool has_get_op = false;  // it keeps one
   std::uint32_t head = 0;   // slot of the oldest value
   std::uint32_t slots = 0;  // of the ring: a power of two, at most what the capacity needs
 };

@@ -65,6 +65,7 @@ choice& new_choice(lua_State* L, std::uint32_t n) {
   c->simple = true;
   c->offers = false;
   c->dynamic = false;
+  c->in_lua = false;
   push_anchor(L, anchor_operation_mt);
   lua_setmetatable(L, -3);
   return *c;
@@ -79,6 +80,7 @@ void append(lua_State* L, choice& into, int table, std::uint32_t& filled, int fr
     into.simple = into.simple && o.kind->simple >= 0;
     into.offers = into.offers || o.kind->offers;
     into.dynamic = into.dynamic || o.kind->dynamic;
+    into.in_lua = into.in_lua || o.kind->publish_in_lua;
     lua_pushvalue(L, from);
     lua_rawseti(L, table, static_cast<int>(++filled));
     return;
@@ -94,6 +96,7 @@ void append(lua_State* L, choice& into, int table, std::uint32_t& filled, int fr
   into.simple = into.simple && inner.simple;
   into.offers = into.offers || inner.offers;
   into.dynamic = into.dynamic || inner.dynamic;
+  into.in_lua = into.in_lua || inner.in_lua;
   for (std::uint32_t i = 0; i < inner.count; ++i) {
     into.arms[filled] = inner.arms[i];
     lua_rawgeti(L, theirs, static_cast<int>(i + 1));
@@ -107,33 +110,80 @@ void append(lua_State* L, choice& into, int table, std::uint32_t& filled, int fr
   lua_pop(L, 1);
 }
 
-/// choose{...}: puts the operations of the table in its place.
-int spread(lua_State* L) {
+/// The operations at base + 1 ... top.
+struct operands {
+  int base;
+  int n;
+};
+
+/// choose(op, ...) or choose{ op, ... }: puts the operations of the table behind it.
+operands spread(lua_State* L) {
+  const int top = lua_gettop(L);
+  if (top != 1 || lua_type(L, 1) != LUA_TTABLE) return {0, top};
   const int n = static_cast<int>(lua_rawlen(L, 1));
-  luaL_checkstack(L, n + 8, "too many operations");
+  if (n > LUA_MINSTACK / 2) luaL_checkstack(L, n + 8, "too many operations");
   for (int i = 1; i <= n; ++i) lua_rawgeti(L, 1, i);
-  lua_remove(L, 1);
-  return n;
+  return {1, n};
 }
 
-/// choose(op, ...) or choose{ op, ... }
+// Most choices are built anew for each perform, from operations that are the same each time
+// (channel:get_op()). A choice is immutable, so the one built before serves, while it lives.
+
+std::size_t built_place(const void* first, const void* last, int n) {
+  const auto bits =
+      reinterpret_cast<std::uintptr_t>(first) + reinterpret_cast<std::uintptr_t>(last);
+  return ((bits >> 4) ^ (bits >> 10) ^ static_cast<std::size_t>(n)) % state::built_size;
+}
+
+/// Pushes the choice of just these arms that has been built before. False: nothing is pushed.
+bool push_built(lua_State* L, operands arms, std::size_t place) {
+  push_anchor(L, anchor_choices);
+  lua_rawgeti(L, -1, static_cast<int>(place + 1));
+  const auto* c = static_cast<const choice*>(lua_touserdata(L, -1));
+  int same = 0;
+  if (c && c->count == static_cast<std::uint32_t>(arms.n))
+    while (same < arms.n && c->arms[same].leaf == lua_touserdata(L, arms.base + same + 1)) ++same;
+  if (same == arms.n) return true;
+  lua_pop(L, 2);
+  return false;
+}
+
+/// The choice is at the top.
+void keep_built(lua_State* L, state& s, const choice& c, std::size_t place) {
+  for (std::uint32_t i = 0; i < c.count; ++i)
+    if (!c.arms[i].leaf->kind->lasting) return;
+  push_anchor(L, anchor_choices);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, static_cast<int>(place + 1));
+  lua_pop(L, 1);
+  s.built_choices[place] = c.arms[0].leaf;
+}
+
 int op_choose(lua_State* L) {
   state& s = state_of(L);
-  const int n = lua_gettop(L) == 1 && lua_type(L, 1) == LUA_TTABLE ? spread(L) : lua_gettop(L);
-  if (n == 0) raise(L, "bad argument #1 to 'choose' (operation expected, got no value)");
+  const operands arms = spread(L);
+  if (arms.n == 0) raise(L, "bad argument #1 to 'choose' (operation expected, got no value)");
+  const void* first = lua_touserdata(L, arms.base + 1);
+  const std::size_t place = built_place(first, lua_touserdata(L, -1), arms.n);
+  if (s.built_choices[place] == first && push_built(L, arms, place)) return 1;
   std::uint32_t count = 0;
   int defaults = 0;
-  for (int i = 1; i <= n; ++i) {
-    operation* o = operation_at(L, s, i);
-    if (!o) bad_argument(L, "choose", i, "operation");
+  bool flat = true;
+  for (int i = 1; i <= arms.n; ++i) {
+    operation* o = operation_at(L, s, arms.base + i);
+    if (!o) bad_argument(L, "choose", arms.base + i, "operation", i);
     count += arms_of(*o);
-    defaults += o->kind == &choice_kind && static_cast<choice*>(o)->has_default;
+    if (o->kind != &choice_kind) continue;
+    flat = false;
+    defaults += static_cast<choice*>(o)->has_default;
   }
   if (defaults > 1) raise(L, "a choice with two defaults (or_else)");
   choice& c = new_choice(L, count);
+  const int made = arms.base + arms.n + 1;
   std::uint32_t filled = 0;
-  for (int i = 1; i <= n; ++i) append(L, c, n + 2, filled, i);
-  lua_settop(L, n + 1);
+  for (int i = 1; i <= arms.n; ++i) append(L, c, made + 1, filled, arms.base + i);
+  lua_settop(L, made);
+  if (flat) keep_built(L, s, c, place);
   return 1;
 }
 
@@ -202,9 +252,9 @@ int op_or_else(lua_State* L) {
 
 /// dynamic(node): an operation that dynamic.lua makes up from the node at each perform.
 bool dynamic_ready(state&, fiber&, operation&) { return false; }
-const operation_kind dynamic_kind = {"a guard",       dynamic_ready, never_settles,
-                                     publish_nowhere, never_settles, not_ready,
-                                     false,           false,         true};
+const operation_kind dynamic_kind = {"a guard",     dynamic_ready, never_settles, publish_nowhere,
+                                     never_settles, not_ready,     false,         false,
+                                     false,         true};
 
 int op_dynamic(lua_State* L) {
   lua_settop(L, 1);

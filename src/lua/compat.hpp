@@ -20,6 +20,8 @@ inline constexpr bool has_continuations = true;
 #else
 inline constexpr bool has_continuations = false;
 #endif
+/// 5.4 keeps any number of Lua values with a userdata; before that it is one table.
+inline constexpr bool has_user_values = LUA_VERSION_NUM >= 504;
 
 #if LUA_VERSION_NUM < 502
 inline int lua_absindex(lua_State* L, int i) {
@@ -97,6 +99,17 @@ inline void get_reference(lua_State* L, int index, int i) {
 #endif
 }
 
+/// Pops a table, which becomes that of the userdata at index.
+inline void set_table_of(lua_State* L, int index) {
+#if LUA_VERSION_NUM >= 504
+  lua_setiuservalue(L, index, 1);
+#elif LUA_VERSION_NUM >= 502
+  lua_setuservalue(L, index);
+#else
+  lua_setfenv(L, index);
+#endif
+}
+
 /// A userdata with one table, which the call leaves on top of it: where the Lua keeps one table a
 /// userdata anyway, it is that one.
 inline void* new_userdata_with_table(lua_State* L, std::size_t size, int array) {
@@ -107,13 +120,7 @@ inline void* new_userdata_with_table(lua_State* L, std::size_t size, int array) 
 #endif
   lua_createtable(L, array, 0);
   lua_pushvalue(L, -1);
-#if LUA_VERSION_NUM >= 504
-  lua_setiuservalue(L, -3, 1);
-#elif LUA_VERSION_NUM >= 502
-  lua_setuservalue(L, -3);
-#else
-  lua_setfenv(L, -3);
-#endif
+  set_table_of(L, -3);
   return p;
 }
 inline void push_table_of(lua_State* L, int index) {

@@ -219,6 +219,8 @@ extern "C" __attribute__((visibility("default"))) int luaopen_weft_core(lua_Stat
     weak_table(L, "k");
     lua_rawseti(L, anchors, a);
   }
+  weak_table(L, "v");
+  lua_rawseti(L, anchors, anchor_choices);
   lua_pushvalue(L, anchors);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors_key);
   lua_pushliteral(L, WEFT_VERSION);

@@ -8,23 +8,31 @@ namespace weft::inline v0::lua {
 namespace {
 
 /// The arms of an operation: a leaf is its own only arm.
-struct arm_view {
+class arm_view {
+ public:
   explicit arm_view(operation& o) noexcept
-      : whole(o),
-        list(o.kind == &choice_kind ? static_cast<choice*>(&o) : nullptr),
-        single{&o, false} {}
+      : list(o.kind == &choice_kind ? static_cast<choice*>(&o) : nullptr),
+        single_{&o, false},
+        first_(list ? list->arms : &single_),
+        count_(list ? list->count : 1) {}
+  arm_view(const arm_view&) = delete;
+  arm_view& operator=(const arm_view&) = delete;
 
-  std::uint32_t count() const noexcept { return list ? list->count : 1; }
-  const choice_arm& operator[](std::uint32_t i) const noexcept {
-    return list ? list->arms[i] : single;
-  }
-  bool simple() const noexcept { return list ? list->simple : single.leaf->kind->simple >= 0; }
-  bool dynamic() const noexcept { return list ? list->dynamic : single.leaf->kind->dynamic; }
-  bool offers() const noexcept { return list ? list->offers : single.leaf->kind->offers; }
+  std::uint32_t count() const noexcept { return count_; }
+  const choice_arm& operator[](std::uint32_t i) const noexcept { return first_[i]; }
+  bool simple() const noexcept { return list ? list->simple : kind().simple >= 0; }
+  bool dynamic() const noexcept { return list ? list->dynamic : kind().dynamic; }
+  bool offers() const noexcept { return list ? list->offers : kind().offers; }
+  bool in_lua() const noexcept { return list ? list->in_lua : kind().publish_in_lua != nullptr; }
 
-  operation& whole;
-  const choice* list;
-  choice_arm single;
+  const choice* const list;
+
+ private:
+  const operation_kind& kind() const noexcept { return *single_.leaf->kind; }
+
+  const choice_arm single_;
+  const choice_arm* const first_;
+  const std::uint32_t count_;
 };
 
 /// Pushes the userdata of arm i; the operation performed is at `index`.
@@ -67,13 +75,13 @@ class tried_arms {
 };
 
 /// One of the arms that say they are ready, each with the same chance; count() if there is none.
-std::uint32_t pick(state& s, fiber& f, const arm_view& arms, const tried_arms& tried) {
+std::uint32_t pick(state& s, fiber& f, const arm_view& arms, const tried_arms* tried) {
   std::uint32_t chosen = arms.count();
   std::uint32_t seen = 0;
   for (std::uint32_t i = 0, n = arms.count(); i < n; ++i) {
     operation& leaf = *arms[i].leaf;
-    if (tried.has(i) || !leaf.kind->ready(s, f, leaf)) continue;
-    if (i >= 64 && tried.ordered()) return seen ? chosen : i;
+    if ((tried && tried->has(i)) || !leaf.kind->ready(s, f, leaf)) continue;
+    if (tried && i >= 64 && tried->ordered()) return seen ? chosen : i;
     if (++seen == 1 || s.at().random().below(seen) == 0) chosen = i;
   }
   return chosen;
@@ -81,12 +89,12 @@ std::uint32_t pick(state& s, fiber& f, const arm_view& arms, const tried_arms& t
 
 /// Completes one ready arm: leaves how and the results, and returns their number, or not_ready.
 int try_arms(lua_State* L, state& s, fiber& f, const arm_view& arms, int index) {
+  tried_arms tried;
+  std::uint32_t i = pick(s, f, arms, nullptr);
+  if (i == arms.count()) return not_ready;
   const int base = lua_gettop(L);
   const std::uint32_t winner = f.winner;  // of the wait whose block function tries this
-  tried_arms tried;
-  for (;;) {
-    const std::uint32_t i = pick(s, f, arms, tried);
-    if (i == arms.count()) break;
+  for (; i != arms.count(); i = pick(s, f, arms, &tried)) {
     tried.add(i);
     f.winner = i;  // in case it raises
     push_leaf(L, arms, index, i);
@@ -137,9 +145,45 @@ bool made_ready(state& s, fiber& f, const arm_view& arms) {
   return false;
 }
 
-/// Leaves a record for each arm, and the values that its puts offer on the stack; their number.
-/// Block functions come first: while Lua runs there is nothing of this wait in a channel that it
-/// could meet. With `look`, not_ready when one of them has made another arm ready: once more, then.
+/// Pushes the values of the put arms, and notes in their records which is whose; their number.
+int offer_values(lua_State* L, const arm_view& arms, int index, core::wait_record* records) {
+  int offered = 0;
+  for (std::uint32_t i = 0, n = arms.count(); i < n; ++i) {
+    if (!arms[i].leaf->kind->offers) continue;
+    luaL_checkstack(L, 4, "too many put arms");
+    push_leaf(L, arms, index, i);
+    get_reference(L, -1, 2);
+    lua_remove(L, -2);
+    records[i].slot = static_cast<std::uint32_t>(++offered);
+  }
+  return offered;
+}
+
+enum class blocked { wait, decided, again };
+
+/// Publishes the arms that call Lua to do so. They come first: while Lua runs there is nothing of
+/// this wait in a channel that it could meet. decided: a block function has completed the wait or
+/// cancelled it. again, with `look`: one of them has made another arm ready.
+blocked publish_blocks(lua_State* L, state& s, fiber& f, const arm_view& arms, int index,
+                       core::wait_record* records, bool look) {
+  for (std::uint32_t i = 0, n = arms.count(); i < n; ++i) {
+    if (!arms[i].leaf->kind->publish_in_lua) continue;
+    publish_in_lua(L, s, f, arms, index, records[i]);
+    if (!f.is_waiting()) return blocked::decided;
+  }
+  if (f.cancel_pending && !f.deaf) {
+    f.complete_at_home(core::winner_cancelled);
+    s.at().ready(f);
+    return blocked::decided;
+  }
+  if (!look || !arms.list || !made_ready(s, f, arms)) return blocked::wait;
+  retract_all(f, s);
+  if (f.done) run_done(L, f);
+  return blocked::again;
+}
+
+/// Leaves a record for each arm, and the values that its puts offer on the stack; their number, or
+/// not_ready if the arms are to be tried once more.
 int publish(lua_State* L, state& s, fiber& f, const arm_view& arms, int index, bool look) {
   const std::uint32_t n = arms.count();
   core::wait_record* records = &f.record;
@@ -147,40 +191,20 @@ int publish(lua_State* L, state& s, fiber& f, const arm_view& arms, int index, b
     records = s.at().records().allocate(n);
     if (!records) raise(L, "not enough memory");
   }
-  int offered = 0;
   push_status(L, arms.simple());
-  for (std::uint32_t i = 0; arms.offers() && i < n; ++i)
-    if (arms[i].leaf->kind->offers) {
-      luaL_checkstack(L, 4, "too many put arms");
-      push_leaf(L, arms, index, i);
-      get_reference(L, -1, 2);
-      lua_remove(L, -2);
-      records[i].slot = static_cast<std::uint32_t>(++offered);
-    }
+  const int offered = arms.offers() ? offer_values(L, arms, index, records) : 0;
   if (arms.list) {
     f.arms = records;
     f.arm_count = n;
   }
-  begin(f, arms[0].leaf->kind->deaf);
-  bool in_lua = false;
   for (std::uint32_t i = 0; i < n; ++i) {
     records[i].owner = &f;
     records[i].arm = i;
-    if (!arms[i].leaf->kind->publish_in_lua) [[likely]]
-      continue;
-    in_lua = true;
-    publish_in_lua(L, s, f, arms, index, records[i]);
-    if (!f.is_waiting()) return offered;  // its block function has completed it
   }
-  if (in_lua && f.cancel_pending && !f.deaf) {  // by a block function
-    f.complete_at_home(core::winner_cancelled);
-    s.at().ready(f);
-    return offered;
-  }
-  if (in_lua && look && arms.list && made_ready(s, f, arms)) {
-    retract_all(f, s);
-    if (f.done) run_done(L, f);
-    return not_ready;
+  begin(f, arms[0].leaf->kind->deaf);
+  if (arms.in_lua()) [[unlikely]] {
+    const blocked how = publish_blocks(L, s, f, arms, index, records, look);
+    if (how != blocked::wait) return how == blocked::again ? not_ready : offered;
   }
   for (std::uint32_t i = 0; i < n; ++i) {
     operation& leaf = *arms[i].leaf;
@@ -197,7 +221,7 @@ int perform_again(lua_State* L);
 #endif
 
 /// The whole of a perform up to its end or its wait; the operation is at 1.
-int perform(lua_State* L, state& s, fiber& f, operation& o) {
+[[gnu::always_inline]] inline int perform(lua_State* L, state& s, fiber& f, operation& o) {
   const arm_view arms(o);
   retract(f, s);
   if (f.done) [[unlikely]]
@@ -209,7 +233,7 @@ int perform(lua_State* L, state& s, fiber& f, operation& o) {
   }
   int offered = not_ready;
   for (bool look = true; offered == not_ready; look = false) {
-    lua_settop(L, 1);
+    if (!look) lua_settop(L, 1);
     const int results = try_arms(L, s, f, arms, 1);
     if (results != not_ready) return spend(L, s, f, results);
     if (arms.list && arms.list->has_default) return take_default(L, 1);

@@ -34,6 +34,7 @@ struct operation_kind {
   int simple = not_ready;  // how many values a plain wake-up delivers, if those are the results
   bool offers = false;     // reference 2 is a value that partners take
   bool deaf = false;       // not ended by a cancel
+  bool lasting = false;    // an object gives the same operation each time
   bool dynamic = false;    // has to be forced at each perform, in Lua (lua/weft/dynamic.lua)
   /// Instead of publish, for a kind that calls Lua to publish: it may raise.
   void (*publish_in_lua)(lua_State*, state&, fiber&, operation&, core::wait_record&,
@@ -57,6 +58,7 @@ struct choice : operation {
   bool simple;   // all its arms are, and have no wraps
   bool offers;   // some arm does
   bool dynamic;  // some arm is
+  bool in_lua;   // some arm has publish_in_lua
   choice_arm arms[1];
 };
 extern const operation_kind choice_kind;

@@ -27,6 +27,7 @@ enum anchor : int {
   anchor_deadlock,
   anchor_locals,   // weft.locals of the code outside any fiber
   anchor_waiting,  // coroutines of users that are in the middle of a wait (weak keys)
+  anchor_choices,  // choices that a loop may build again (weak values)
   anchor_fiber_mt,
   anchor_scope_mt,
   anchor_operation_mt,
@@ -65,6 +66,9 @@ struct state {
   // anything else. A hit saves the look at the metatable.
   static constexpr std::size_t known_size = 64;
   const void* known_channels[known_size] = {};
+  // First arm of the choice at each place of anchor_choices; that one may be gone.
+  static constexpr std::size_t built_size = 64;
+  const void* built_choices[built_size] = {};
   lua_State* inner = nullptr;   // the coroutine of a user's that our resume is running
   unsigned waits_inside = 0;    // coroutines of users that are in the middle of a wait
   bool notes_spawns = false;    // a spawn has more to do: one of these two, or a fiber has locals

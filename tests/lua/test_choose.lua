@@ -457,3 +457,40 @@ t.test("messages over choices are neither lost nor doubled", function()
   while #b > 0 do got[b:get()] = true end
   for i = 1, 4 * n do if not got[i] then t.fail("lost: " .. i) end end
 end)
+
+t.test("a choice built again has the arms of this call, in their order", function()
+  local a, b, c = weft.channel(1), weft.channel(1), weft.channel(1)
+  local function built(...)
+    local ops, arms = {}, { ... }
+    for i = 1, #arms do ops[i] = arms[i]:get_op() end
+    return weft.choose(ops)
+  end
+  for _ = 1, 3 do
+    for _, arms in ipairs { { a, b }, { b, a }, { a, c, b }, { a, b, b }, { a }, { c, b } } do
+      local first = arms[1]
+      first:put "first"
+      t.eq(built((table.unpack or unpack)(arms)):perform(), "first")
+      arms[#arms]:put "last"
+      t.eq(weft.choose(built((table.unpack or unpack)(arms)), weft.never()):perform(), "last")
+    end
+  end
+end)
+
+t.test("nothing keeps a choice of lasting operations alive", function()
+  local kept = setmetatable({}, { __mode = "k" })
+  for i = 1, 100 do
+    local ch = weft.channel()
+    kept[ch], kept[weft.choose(ch:get_op(), weft.channel():get_op())] = true, i
+  end
+  collectgarbage()
+  collectgarbage()
+  t.eq(next(kept), nil)
+end)
+
+t.test("choose refuses what is no operation, by its place, also where it has built a choice before", function()
+  local op = weft.channel():get_op()
+  local choice = weft.choose(op, op)
+  t.raises("bad argument #2 to 'choose' %(operation expected, got number%)", weft.choose, op, 1)
+  t.raises("bad argument #2 to 'choose' %(operation expected, got table%)", weft.choose, { op, {} })
+  t.eq(tostring(choice), tostring(weft.choose(op, op)))
+end)
