@@ -56,7 +56,7 @@ local weft = {}
 ---@alias weft.Backend "io_uring"|"epoll"|"select"|"kqueue"|"iocp"
 
 ---@class weft.RunOptions
----@field backend? weft.Backend Default: `WEFT_BACKEND`, or the best one here.
+---@field backend? weft.Backend Default: `WEFT_BACKEND`, or the best one here. Inside a fiber only the one that drives it.
 ---@field drain? boolean Default true: waits for the root scope's children. false: cancels them when `f` returns.
 ---@field preempt? number Milliseconds after which a fiber that does not wait goes behind the others (Lua 5.3 and
 ---later; elsewhere the option raises).

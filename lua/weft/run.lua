@@ -55,19 +55,56 @@ return function(weft)
     return ...
   end
 
+  local function seconds(opts)
+    return { watchdog = (opts.watchdog or 0) / 1000, preempt = (opts.preempt or 0) / 1000 }
+  end
+
   local function cancelled(s, ...)
     s:cancel()
     return ...
   end
 
+  -- What runs inside a run watch for, by its root scope: the strictest of each holds.
+  local watched = setmetatable({}, { __mode = "k" })
+
+  local function watch(list)
+    local function strictest(name)
+      local least = math.huge
+      for asked in pairs(list) do
+        if asked[name] > 0 then least = math.min(least, asked[name]) end
+      end
+      return least < math.huge and least or 0
+    end
+    return core.watch(strictest "watchdog", strictest "preempt")
+  end
+
+  local function watch_also(opts, s)
+    local root = core.root_scope()
+    local list = watched[root]
+    if not list then
+      local watchdog, preempt = watch {}
+      list = { [{ watchdog = watchdog, preempt = preempt }] = true }
+      watched[root] = list
+    end
+    local asked = seconds(opts)
+    list[asked] = true
+    watch(list)
+    s:defer(function()
+      list[asked] = nil
+      watch(list)
+    end)
+  end
+
   -- A run inside a fiber is a scope; what it watches for holds for all fibers until the scope ends.
   local function drive_inside(opts, f, ...)
     local values = { n = select("#", ...), ... }
+    local backend = core.counters().backend
+    if opts.backend and opts.backend ~= backend then
+      core.misuse(("option 'backend' of run (%s): the run around this one is driven by %s"):format(
+        opts.backend, backend))
+    end
     return weft.scope(function(s)
-      if opts.watchdog or opts.preempt then
-        local watchdog, preempt = core.watch((opts.watchdog or 0) / 1000, (opts.preempt or 0) / 1000)
-        s:defer(function() core.watch(watchdog, preempt) end)
-      end
+      if opts.watchdog or opts.preempt then watch_also(opts, s) end
       if opts.drain ~= false then return f(unpack(values, 1, values.n)) end
       return cancelled(s, f(unpack(values, 1, values.n)))
     end)
@@ -86,10 +123,8 @@ return function(weft)
     if opts.drain == false then
       function body(...) return returned(f(...)) end
     end
-    local watch = (opts.watchdog or opts.preempt)
-      and { watchdog = (opts.watchdog or 0) / 1000, preempt = (opts.preempt or 0) / 1000 } or nil
     coroutines.replace()
-    return ended(pcall(core.run_loop, opts.backend, nil, false, watch, body, ...))
+    return ended(pcall(core.run_loop, opts.backend, nil, false, seconds(opts), body, ...))
   end
 
   -- ---- deterministic tests ----

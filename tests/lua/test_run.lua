@@ -202,6 +202,7 @@ end)
 t.outside("an option of the wrong type is named", function()
   t.misuse("drain", function() weft.run({ drain = "no" }, function() end) end)
   t.misuse("backend", function() weft.run({ backend = 7 }, function() end) end)
+  t.misuse("unknown option 'workers'", function() weft.run({ workers = 2 }, function() end) end)
 end)
 
 t.outside("a backend that does not exist is a clear error", function()
@@ -267,4 +268,38 @@ end)
 
 t.outside("require gives the same table again", function()
   t.eq(require "weft", weft)
+end)
+
+t.test("a run inside a fiber cannot have another backend", function()
+  local own = weft.inspect.counters().backend
+  local other = own == "select" and "epoll" or "select"
+  t.misuse("option 'backend' of run %(" .. other .. "%): the run around this one is driven by " .. own, function()
+    weft.run({ backend = other }, function() end)
+  end)
+  t.eq(weft.run({ backend = own }, function() return 7 end), 7)
+end)
+
+t.outside("runs inside a run that watch: the strictest holds, and each ends with its own", function()
+  local core = require "weft.core"
+  local function watchdog()
+    local seconds, preempt = core.watch(0, 0)
+    core.watch(seconds, preempt)
+    return seconds
+  end
+  weft.run({ watchdog = 50000 }, function()
+    local first, second = weft.latch(1), weft.latch(1)
+    local function watching(ms, release)
+      return weft.spawn(weft.run, { watchdog = ms }, function() release:wait() end)
+    end
+    local a = watching(20000, first)
+    local b = watching(30000, second)
+    t.settle()
+    t.eq(watchdog(), 20)
+    first:count_down()
+    a:join()
+    t.eq(watchdog(), 30)
+    second:count_down()
+    b:join()
+    t.eq(watchdog(), 50)
+  end)
 end)
