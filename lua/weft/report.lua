@@ -84,6 +84,8 @@ end
 
 local function failure(fiber, thread, value)
   local known = value ~= nil and report.going_on(fiber, value)
+  local kept = extras(fiber, true)
+  if known and known == kept.failure then return known end
   local trace = debug.traceback(thread)
   if known then trace = known.traceback .. "\nraised again in fiber " .. report.title(fiber) .. "\n" .. trace end
   local info = {
@@ -94,7 +96,7 @@ local function failure(fiber, thread, value)
     traceback = trace,
     others = known and known.others,
   }
-  extras(fiber, true).failure = info
+  kept.failure = info
   remember(info)
   return info
 end
@@ -108,10 +110,24 @@ function report.also(fiber, value)
   info.others[#info.others + 1] = { value = value, fiber = fiber, title = report.title(fiber), traceback = "" }
 end
 
--- The body of a fiber with deferred functions has failed: its traceback is kept now, while it stands.
-function hooks.before_epilogue(fiber, thread, value)
+-- The body has failed, and variables are to be closed or deferred functions to run: its traceback is kept now,
+-- while it stands.
+function hooks.body_failed(fiber, thread, value)
   if errors.cancelled.is(value) then return end
   extras(fiber, true).raised = failure(fiber, thread, value)
+end
+
+function hooks.close_failed(fiber, _, value) report.also(fiber, value) end
+
+-- The message handler of a function that the core calls inside a perform: where the error was raised.
+function hooks.raising(value)
+  local me = core.self()
+  if errors.cancelled.is(value) or value ~= nil and report.going_on(me, value) then return value end
+  extras(me, true).raised = {
+    value = value, fiber = me, title = report.title(me), spawned = report.spawned(me),
+    traceback = debug.traceback("", 2):sub(2),
+  }
+  return value
 end
 
 -- Puts a failure of a child, or of the body, on the list of the scope.

@@ -63,11 +63,8 @@ spare_thread peek_thread(lua_State* L, state& s) {
 }
 
 /// A thread whose body has ended well is as new for the next fiber; one that has failed is left to
-/// the collector, its to-be-closed variables closed.
+/// the collector.
 bool reset_thread([[maybe_unused]] lua_State* L, lua_State* co, int status) {
-#if LUA_VERSION_NUM >= 504
-  if (status != LUA_OK) lua_resetthread(co);
-#endif
   if (status != 0) return false;
   if (lua_gethook(co)) lua_sethook(co, nullptr, 0, 0);
   lua_settop(co, 0);
@@ -228,7 +225,6 @@ void abandon_scopes(fiber& f) {
 bool begin_epilogue(state& s, fiber& f, int status) {
   lua_State* L = s.L;
   f.has_defers = false;
-  if (status != 0) report(s, f, "before_epilogue", lua_gettop(f.co), true);
   lua_pushvalue(L, state::epilogue_index);
   s.ending = &f;
   s.ending_ok = status == 0;
@@ -252,18 +248,52 @@ int epilogue(lua_State* L) {
   lua_xmove(L, co, 2);
   lua_pop(L, 1);
   lua_xmove(f.co, co, outcome);
-#if LUA_VERSION_NUM >= 504
-  if (!s.ending_ok) lua_resetthread(f.co);
-#endif
   lua_rawseti(L, -2, thread_place(f.slot));
   f.co = f.at = co;
   return 0;
+}
+
+#if LUA_VERSION_NUM >= 504
+/// Closes the to-be-closed variables of a failed body; the error stays on top. Their handlers run
+/// as the fiber, but cannot wait: Lua closes a dead thread from outside. What one raises stands
+/// beside the error, or takes the place of a cancellation.
+void close_variables(state& s, fiber& f) {
+  lua_State* L = s.L;
+  const bool cancelled = is_cancelled_value(f.co, s);
+  lua_pushvalue(f.co, -1);
+  lua_xmove(f.co, L, 1);
+  s.current = &f;
+  s.inner = nullptr;
+  s.closing = true;
+  lua_resetthread(f.co);
+  s.closing = false;
+  retract(f, s);
+  s.current = nullptr;
+  if (lua_gettop(f.co) == 0) return lua_xmove(L, f.co, 1);
+  lua_pushvalue(f.co, -1);
+  lua_xmove(f.co, L, 1);
+  const bool raised = !lua_rawequal(L, -1, -2);
+  lua_pop(L, 1);
+  if (!raised || cancelled) return lua_pop(L, 1);
+  report(s, f, "close_failed", 1);
+  lua_xmove(L, f.co, 1);
+}
+#endif
+
+/// The traceback is taken while the stack stands.
+void body_failed(state& s, fiber& f) {
+  if (!lua_checkstack(f.co, 2) || !lua_checkstack(s.L, 3)) return;
+  if (LUA_VERSION_NUM >= 504 || f.has_defers) report(s, f, "body_failed", lua_gettop(f.co), true);
+#if LUA_VERSION_NUM >= 504
+  close_variables(s, f);
+#endif
 }
 
 void finish(state& s, fiber& f, int status) {
   s.current = &f;
   retract(f, s);
   s.current = nullptr;
+  if (status != 0) body_failed(s, f);
   if (f.has_defers && begin_epilogue(s, f, status)) return s.at().ready(f);
   if (f.done && call_done(s.L, f)) lua_pop(s.L, 1);
   if (status == 0) {
@@ -404,6 +434,10 @@ bool can_yield(lua_State* L, const state& s) {
 
 void refuse_yield(lua_State* L, state& s, fiber& f) {
   retract_all(f, s);
+  if (s.closing)
+    raise(L,
+          "cannot wait here: this is a __close of a fiber that has failed, which waits only "
+          "inside a weft.scope or weft.pcall of that fiber");
   lua_Debug frame;
   for (int level = 1; lua_getstack(L, level, &frame); ++level) {
     lua_getinfo(L, "nS", &frame);

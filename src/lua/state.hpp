@@ -35,7 +35,9 @@ enum anchor : int {
   anchor_listener_mt,
   anchor_stream_mt,
   anchor_suspension_mt,
-  anchor_report,  // lua/weft/report.lua's functions
+  anchor_report,   // lua/weft/report.lua's functions
+  anchor_raising,  // of these, the message handler
+  anchor_callers,  // PUC 5.1: coroutine of a weft.pcall -> the one that called it
 };
 
 /// A Lua thread ready for the next fiber, with its slot in anchor_threads.
@@ -62,6 +64,7 @@ struct state {
   unsigned live = 0;        // fibers that have not ended
   fiber* ending = nullptr;  // whose epilogue begins
   bool ending_ok = false;
+  bool closing = false;  // the variables of a failed body are being closed
   // Userdata known to be channels, by address: their __gc takes them out before the memory can be
   // anything else. A hit saves the look at the metatable.
   static constexpr std::size_t known_size = 64;
@@ -81,7 +84,7 @@ struct state {
   watch_options watch;                       // of the run in progress
   unsigned forks = 0;   // of the process when the run began: a child finds an inert runtime
   char home[256] = "";  // source of the functions of lua/weft, up to the directory
-  const void* metatables[anchor_report + 1] = {};  // lua_topointer of those in the anchors
+  const void* metatables[anchor_callers + 1] = {};  // lua_topointer of those in the anchors
 
   // While run_loop is on the stack of L: where its frame keeps the anchors that the loop needs.
   static constexpr int threads_index = 2;

@@ -922,3 +922,118 @@ t.test("retry loops over every kind of wait let the others run", function()
   end
   m:unlock()
 end)
+
+-- ---------------------------------------------------------------- to-be-closed variables of a body that fails
+
+local function closing(source)
+  local f = loadstring or load -- luacheck: ignore
+  return assert(f("local weft, t, var = ... " .. source))
+end
+
+-- A value whose __close calls f with the error.
+local function var(f) return setmetatable({}, { __close = function(_, e) f(e) end }) end
+
+t.test("__close of a body that fails: the error, the running fiber, and in order", function()
+  if _VERSION < "Lua 5.4" then t.skip "no to-be-closed variables in this Lua" end
+  local log = {}
+  local fiber = weft.async(closing [[
+    local log = select(4, ...)
+    local a <close> = var(function(e) log[#log + 1] = { "a", e, weft.self() } end)
+    local b <close> = var(function(e) log[#log + 1] = { "b", e, weft.self() } end)
+    error { "an object" }
+  ]], weft, t, var, log)
+  local ok, e = t.pcall(fiber.join, fiber)
+  t.eq(ok, false)
+  t.eq(e[1], "an object")
+  t.eq(#log, 2)
+  for i, name in ipairs { "b", "a" } do
+    t.eq(log[i][1], name)
+    t.eq(rawequal(log[i][2], e), true)
+    t.eq(log[i][3], fiber)
+  end
+  t.eq(fiber:status(), "failed")
+end)
+
+t.test("__close of a body that fails: a mutex is given back", function()
+  if _VERSION < "Lua 5.4" then t.skip "no to-be-closed variables in this Lua" end
+  local m = weft.mutex()
+  local fiber = weft.async(closing [[
+    local m = select(4, ...)
+    m:lock()
+    local held <close> = var(function() m:unlock() end)
+    error "with the mutex held"
+  ]], weft, t, var, m)
+  t.raises("with the mutex held", fiber.join, fiber)
+  t.eq(tostring(m), "weft.mutex: free")
+end)
+
+t.test("__close of a body that fails: what it raises stands beside the error", function()
+  if _VERSION < "Lua 5.4" then t.skip "no to-be-closed variables in this Lua" end
+  local function fails(with_defer)
+    local first, second = {}, {}
+    local fiber = weft.async(closing [[
+      local first, second, with_defer = select(4, ...)
+      if with_defer then weft.defer(function() end) end
+      local x <close> = var(function() error(second) end)
+      error(first)
+    ]], weft, t, var, first, second, with_defer)
+    local _, e = t.pcall(fiber.join, fiber)
+    t.eq(rawequal(e, first), true)
+    local info = weft.error_info(e)
+    t.eq(rawequal(info.others[#info.others].value, second), true)
+    t.contains(info.traceback, "[C]: in function 'error'")
+    t.eq(info.traceback:find "raised again", nil)
+  end
+  fails(false)
+  fails(true)
+end)
+
+t.test("__close of a cancelled body: what it raises is the failure", function()
+  if _VERSION < "Lua 5.4" then t.skip "no to-be-closed variables in this Lua" end
+  local fiber = weft.async(closing [[
+    local x <close> = var(function(e)
+      t.eq(weft.is_cancelled(e), true)
+      error("in the handler", 0)
+    end)
+    weft.never():perform()
+  ]], weft, t, var)
+  t.settle()
+  fiber:cancel()
+  t.raises("^in the handler$", fiber.join, fiber)
+  t.eq(fiber:status(), "failed")
+end)
+
+t.test("__close of a body that fails cannot wait, and says so; inside a scope or weft.pcall it can", function()
+  if _VERSION < "Lua 5.4" then t.skip "no to-be-closed variables in this Lua" end
+  local said
+  local body = closing [[
+    local note = select(4, ...)
+    local x <close> = var(function() note(weft.pcall(weft.sleep, 0.001)) end)
+    error "failed"
+  ]]
+  local function note(ok, e) said = ok or e end
+  local fiber = weft.async(body, weft, t, var, note)
+  t.raises("failed", fiber.join, fiber)
+  t.match(said, "cannot wait here: this is a __close of a fiber that has failed")
+  weft.pcall(body, weft, t, var, note)
+  t.eq(said, true)
+  said = nil
+  t.raises("failed", weft.scope, function() body(weft, t, var, note) end)
+  t.eq(said, true)
+end)
+
+t.test("__close in a scope of a cancelled fiber waits in a shield", function()
+  if _VERSION < "Lua 5.4" then t.skip "no to-be-closed variables in this Lua" end
+  local closed = false
+  local body = closing [[
+    local note = select(4, ...)
+    local x <close> = var(function() weft.shield(weft.sleep, 0.001) note() end)
+    weft.never():perform()
+  ]]
+  local fiber = weft.spawn(weft.scope, function() body(weft, t, var, function() closed = true end) end)
+  t.settle()
+  fiber:cancel()
+  t.pcall(fiber.join, fiber)
+  t.eq(closed, true)
+  t.eq(fiber:status(), "cancelled")
+end)
