@@ -20,7 +20,7 @@ end
 
 local function check_operation(op, name)
   if not core.is_type("operation", op) then
-    error(("%s: its function gave a %s, not an operation"):format(name, type(op)), 0)
+    core.misuse(("%s: its function gave a %s, not an operation"):format(name, type(op)))
   end
   return op
 end
@@ -143,7 +143,7 @@ function expand(op, out, wraps, nacks)
     return
   end
   if parts[0] then
-    if out.default then error("a choice with two defaults (or_else)", 0) end
+    if out.default then core.misuse "a choice with two defaults (or_else)" end
     out.default, out.default_wraps = parts[0], wraps
   end
   for i = 1, n do
@@ -189,10 +189,10 @@ end
 
 local function build(op)
   local out = { nacks = {} }
-  local ok, e = protected.pcall(expand, op, out, no_wraps, no_nacks)
+  local ok, e = protected.xpcall(expand, ensure.trace, op, out, no_wraps, no_nacks)
   if ok then return out end
   signal_losers(out.nacks, {})
-  error(e, 0)
+  ensure.raise_again(e)
 end
 
 local function perform_forced(op)

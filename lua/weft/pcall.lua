@@ -12,6 +12,10 @@ local protected = {}
 local stock = coroutines.stock
 local failed -- the coroutine whose error is being handled
 
+-- Who called, for the positions of misuse. Weak: the caller lives as long as the call lasts.
+local callers = setmetatable({}, { __mode = "kv" })
+core.set_callers(callers)
+
 local function call(f, ...) return f(...) end
 
 local run
@@ -28,6 +32,7 @@ end
 
 local function start(f, ...)
   local co = stock.create(call)
+  callers[co] = stock.running()
   return co, run(co, coroutines.resume(co, f, ...))
 end
 

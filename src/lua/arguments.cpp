@@ -9,18 +9,41 @@ namespace weft::inline v0::lua {
 
 namespace {
 
-/// The position of the innermost Lua function that is not one of lua/weft's: where the user's call
-/// is.
-void push_position(lua_State* L) {
+/// Pushes the position of the innermost Lua function on the stack of `at` that is not one of
+/// lua/weft's; false if there is none.
+bool push_position_on(lua_State* L, lua_State* at, int level, const char* home) {
   lua_Debug frame;
-  const char* home = state_of(L).home;
-  for (int level = 1; lua_getstack(L, level, &frame); ++level) {
-    lua_getinfo(L, "Sl", &frame);
+  for (; lua_getstack(at, level, &frame); ++level) {
+    lua_getinfo(at, "Sl", &frame);
     if (frame.currentline <= 0) continue;
     if (home[0] && std::strncmp(frame.source, home, std::strlen(home)) == 0) continue;
     lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
-    return;
+    return true;
   }
+  return false;
+}
+
+/// PUC 5.1: the coroutine that called the weft.pcall which `at` belongs to, or null.
+lua_State* caller_of(lua_State* L, lua_State* at) {
+  push_anchor(L, anchor_callers);
+  lua_State* caller = nullptr;
+  if (lua_istable(L, -1)) {
+    lua_pushthread(at);
+    if (at != L) lua_xmove(at, L, 1);
+    lua_rawget(L, -2);
+    caller = lua_tothread(L, -1);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return caller;
+}
+
+/// The position of the user's call.
+void push_position(lua_State* L) {
+  const char* home = state_of(L).home;
+  if (push_position_on(L, L, 1, home)) return;
+  for (lua_State* at = caller_of(L, L); at; at = caller_of(L, at))
+    if (push_position_on(L, at, 0, home)) return;
   lua_pushliteral(L, "");
 }
 

@@ -64,19 +64,22 @@ void push_suspension(lua_State* L, fiber& f, std::uint32_t arm) {
 /// wait does not count as that until the function has returned.
 void base_publish(lua_State* L, state& s, fiber& f, operation&, core::wait_record& r, int index) {
   f.at = L;
+  push_anchor(L, anchor_raising);
+  const int handler = lua_gettop(L);
   get_reference(L, index, block_reference);
   push_suspension(L, f, r.arm);
   get_reference(L, index, wrap_reference);
   const std::uint64_t generation = f.generation();
   core::wait_record* const arms = std::exchange(f.arms, nullptr);
   f.published = false;
-  const bool raised = lua_pcall(L, 2, 0, 0) != 0;
+  const bool raised = lua_pcall(L, 2, 0, handler) != 0;
   const bool waited = f.generation() != generation;
   if (waited) retract(f, s);  // one that was refused its yield
   f.arms = arms;
   f.published = true;
   if (!raised && waited) lua_pushliteral(L, "the block function of a base_op may not wait");
   if (raised || waited) give_up(L, s, f);
+  lua_pop(L, 1);
   if (f.is_waiting()) f.closed = false;  // of an operation that it tried
 }
 

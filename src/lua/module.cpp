@@ -77,8 +77,17 @@ int set_report(lua_State* L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_pushvalue(L, 1);
   lua_rawseti(L, lua_upvalueindex(anchors_upvalue), anchor_report);
+  lua_getfield(L, 1, "raising");
+  lua_rawseti(L, lua_upvalueindex(anchors_upvalue), anchor_raising);
   lua_pushvalue(L, 1);
   lua_setfield(L, LUA_REGISTRYINDEX, report_key);
+  return 0;
+}
+
+/// set_callers(table): of lua/weft/pcall.lua.
+int set_callers(lua_State* L) {
+  lua_settop(L, 1);
+  lua_rawseti(L, lua_upvalueindex(anchors_upvalue), anchor_callers);
   return 0;
 }
 
@@ -132,9 +141,9 @@ int is_type(lua_State* L) {
 }
 
 const luaL_Reg functions[] = {
-    {"set_report", set_report}, {"error_type", error_type}, {"method_table", method_table},
-    {"extras", push_extras_of}, {"is_type", is_type},       {"set_home", set_home},
-    {"misuse", misuse},         {nullptr, nullptr}};
+    {"set_report", set_report}, {"error_type", error_type},   {"method_table", method_table},
+    {"extras", push_extras_of}, {"is_type", is_type},         {"set_home", set_home},
+    {"misuse", misuse},         {"set_callers", set_callers}, {nullptr, nullptr}};
 
 /// Called with the state and the anchors as upvalues; returns the module.
 int open_all(lua_State* L) {

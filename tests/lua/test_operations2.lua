@@ -1526,3 +1526,49 @@ t.test("memory is flat over choices with guards and nacks", function()
   for _ = 1, t.scale(20000, 1000) do choice:perform() end
   t.truthy(t.memory() - before < 64, "KiB left")
 end)
+
+-- ---------------------------------------------------------------- where an error was raised
+
+-- The traceback of a fiber that performs op and fails.
+local function traceback_of(op)
+  local fiber = weft.async(function() op:perform() end)
+  local ok, e = t.pcall(fiber.join, fiber)
+  t.eq(ok, false)
+  return weft.error_info(e).traceback, e
+end
+
+local function fails_down_here() error "down here" end
+
+t.test("base_op: an error in block has the traceback of block", function()
+  local op = weft.base_op(nil, function() return false end, function() fails_down_here() end)
+  local traceback, e = traceback_of(op)
+  t.contains(e, "down here")
+  t.contains(traceback, "fails_down_here")
+  local caught
+  t.raises("down here", weft.scope, function()
+    caught = { t.pcall(op.perform, op) }
+    op:perform()
+  end)
+  t.eq(caught[1], false)
+end)
+
+t.test("guard, with_nack, bracket: an error in the function has its own traceback", function()
+  for _, op in ipairs {
+    weft.guard(function() fails_down_here() end),
+    weft.with_nack(function() fails_down_here() end),
+    weft.bracket(function() fails_down_here() end, function() end, weft.always),
+    weft.bracket(function() end, function() end, function() fails_down_here() end),
+  } do t.contains(traceback_of(op), "fails_down_here") end
+end)
+
+t.test("misuse inside a guard is raised with a position", function()
+  local m = weft.mutex()
+  local c = weft.cond(m)
+  t.raises("test_operations2%.lua:%d+: wait of a mutex that is not locked", function() c:wait_op():perform() end)
+  t.raises("test_operations2%.lua:%d+: guard: its function gave a nil", function()
+    weft.guard(function() end):perform()
+  end)
+  t.raises("test_operations2%.lua:%d+: bad argument", function()
+    weft.guard(function() return weft.sleep_op "x" end):perform()
+  end)
+end)
