@@ -222,7 +222,9 @@ bool call_done(lua_State* L, fiber& f) {
   luaL_unref(L, -2, f.done);
   lua_remove(L, -2);
   f.done = 0;
-  if (!std::exchange(f.many_done, false)) return lua_pcall(L, 0, 0, 0) != 0;
+  const bool many = f.many_done;
+  f.many_done = false;
+  if (!many) return lua_pcall(L, 0, 0, 0) != 0;
   const int n = static_cast<int>(lua_rawlen(L, -1));
   for (int i = 1; i <= n; ++i) {
     lua_rawgeti(L, top + 1, i);

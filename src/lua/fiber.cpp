@@ -485,7 +485,7 @@ void retract_all(fiber& f, state& s) noexcept {
 
 void raise_cancelled(lua_State* L, state& s, fiber& f) {
   push_anchor(L, anchor_report);
-  if (++f.raises == stubborn_raises) {
+  if (f.raises < stubborn_raises && ++f.raises == stubborn_raises) {
     lua_getfield(L, -1, "stubborn");
     lua_call(L, 0, 0);
   }

@@ -15,27 +15,28 @@ namespace weft::inline v0::lua {
 struct fiber : core::scoped_task {
   fiber() noexcept;
 
-  lua_State* co = nullptr;            // null once it has ended
-  lua_State* at = nullptr;            // where it waits: co, or a coroutine of the user's inside it
-  core::wait_record record;           // the arm of a wait for one thing
+  // What every switch touches comes first, behind the run queue's part of the task.
+  lua_State* co = nullptr;         // null once it has ended
+  lua_State* at = nullptr;         // where it waits: co, or a coroutine of the user's inside it
+  const char* why = nullptr;       // what it waits for
+  std::uint16_t offered = 0;       // values that its put arms have left on top of the stack of `at`
+  bool published = false;          // begun to wait: records may be linked, or were refused a yield
+  bool in_wait = false;            // it yields to the scheduler, not to a resume of the user's
+  std::uint16_t delivered = 0;     // values that a suspension's complete has left there
+  std::uint16_t raises : 10 = 0;   // cancellations raised in a row, up to stubborn_raises
+  bool many_done : 1 = false;      // see done
+  bool has_defers : 1 = false;     // weft.defer
+  bool has_locals : 1 = false;     // weft.locals, in its extras
+  bool has_extras : 1 = false;     // 5.1: its environment is its own
+  bool exposed : 1 = false;        // coroutine.running handed the thread out
+  bool keeps_failure : 1 = false;  // async: a failure waits for a join
+  core::wait_record record;        // the arm of a wait for one thing
   core::wait_record* arms = nullptr;  // of a choice: a block of the worker's slab
-  const char* why = nullptr;          // what it waits for
   core::list<core::wait_record> joiners;
   std::uint32_t arm_count = 0;
   std::uint32_t slot = 0;
-  std::int32_t line = 0;        // of the spawn
-  std::int32_t done = 0;        // in anchor_done: the clean-up function of its wait, or many_done
-  std::uint16_t delivered = 0;  // values that a suspension's complete has left there
-  std::uint16_t offered = 0;    // values that its put arms have left on top of the stack of `at`
-  bool published = false;       // begun to wait: records may be linked, or were refused a yield
-  bool in_wait = false;         // it yields to the scheduler, not to a resume of the user's
-  std::uint16_t raises = 0;     // cancellations raised in a row
-  bool many_done = false;       // see done
-  bool has_defers = false;      // weft.defer
-  bool has_locals = false;      // weft.locals, in its extras
-  bool has_extras = false;      // 5.1: its environment is its own
-  bool exposed = false;         // coroutine.running handed the thread out
-  bool keeps_failure = false;   // async: a failure waits for a join
+  std::int32_t line = 0;  // of the spawn
+  std::int32_t done = 0;  // in anchor_done: the clean-up function of its wait, or many_done
 
   bool ended() const noexcept { return state >= core::task_state::done; }
 };
