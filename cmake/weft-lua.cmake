@@ -30,6 +30,10 @@ function(weft_add_lua_module lua)
   add_library(${target}-objects OBJECT ${ARGN})
   target_include_directories(${target}-objects SYSTEM PRIVATE ${${lua}_INCLUDE_DIRS})
   target_link_libraries(${target}-objects PRIVATE weft-flags)
+  if(WEFT_SANITIZE STREQUAL thread)
+    # TSan keeps a stack of its own, which liblua's longjmp (of each error and yield) does not unwind.
+    target_compile_options(${target}-objects PRIVATE "SHELL:-mllvm -tsan-instrument-func-entry-exit=0")
+  endif()
   add_library(${target} MODULE $<TARGET_OBJECTS:${target}-objects>)
   target_link_libraries(${target} PRIVATE weft weft-flags)
   # Never unloaded: threads and exit handlers may still run its code.
