@@ -5,16 +5,16 @@ local core = require "weft.core"
 local frames = require "weft.frames"
 local check = require "weft.check"
 local waiters = require "weft.waiters"
+local holder = require "weft.holder"
 local ensure = require "weft.ensure"
 local report = require "weft.report"
 
 local perform, self_fiber, enter = frames.perform, core.self, waiters.enter
-local misuse = core.misuse
 
 local function describe(m)
   if not m.guard then return "free" end
-  local holder = report.title(m.guard.fiber)
-  return ("held by fiber %s, %d waiting"):format(holder, m.waiters:live())
+  local fiber = report.title(m.guard.fiber)
+  return ("held by fiber %s, %d waiting"):format(fiber, m.waiters:live())
 end
 
 local mutex, metatable = check.object("mutex", describe)
@@ -69,34 +69,20 @@ local function new_op(base_op, m, g)
   end)
 end
 
-local function refuse_again(m)
-  local g = m.guard
-  if g and g.fiber == self_fiber() then misuse "this fiber holds the mutex already" end
-end
-
 function mutex:lock()
   local me = enter()
   if me and not self.guard then return take(self, me) end
-  refuse_again(self)
+  holder.refuse_again(self, "mutex")
   return perform(self:lock_op())
 end
 
 function mutex:try_lock()
   if self.guard then return false end
-  local me = self_fiber()
-  if not me then misuse "'try_lock' outside a fiber: call it inside weft.run or weft.spawn" end
-  return take(self, me)
-end
-
-local function check_held(m, what)
-  local g = m.guard
-  if not g then misuse(what .. " of a mutex that is not locked") end
-  if g.fiber ~= self_fiber() then misuse(what .. " of a mutex that this fiber does not hold") end
-  return g
+  return take(self, holder.fiber "try_lock")
 end
 
 function mutex:unlock()
-  check_held(self, "unlock")
+  holder.guard(self, "mutex", "unlock")
   pass_on(self)
 end
 
@@ -121,7 +107,7 @@ return function(weft)
   end
 
   -- For a cond: the guard that holds the mutex, or a misuse.
-  function mutex:_held() return check_held(self, "wait") end
+  function mutex:_held() return holder.guard(self, "mutex", "wait") end
 
   -- Holds the mutex with g again, whatever happens: waits although the fiber may be cancelled.
   function mutex:_take_back(g)

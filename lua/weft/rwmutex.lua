@@ -8,6 +8,7 @@ local core = require "weft.core"
 local frames = require "weft.frames"
 local check = require "weft.check"
 local waiters = require "weft.waiters"
+local holder = require "weft.holder"
 local ensure = require "weft.ensure"
 local report = require "weft.report"
 
@@ -103,14 +104,8 @@ end
 -- A fiber that waits for itself would wait for ever.
 local function refuse_own(m, reads)
   local me = self_fiber()
-  if m.guard and m.guard.fiber == me then misuse "this fiber holds the rwmutex already" end
+  holder.refuse_again(m, "rwmutex")
   if not reads and me and m.read[me] then misuse "this fiber holds the rwmutex already, for reading" end
-end
-
-local function check_fiber(name)
-  local me = self_fiber()
-  if not me then misuse(("'%s' outside a fiber: call it inside weft.run or weft.spawn"):format(name)) end
-  return me
 end
 
 function rwmutex:lock()
@@ -128,23 +123,16 @@ function rwmutex:rlock()
 end
 
 function rwmutex:try_lock()
-  local me = check_fiber "try_lock"
+  local me = holder.fiber "try_lock"
   return is_free_for(self) and take_write(self, me)
 end
 
 function rwmutex:try_rlock()
-  local me = check_fiber "try_rlock"
+  local me = holder.fiber "try_rlock"
   return is_free_for(self, true) and take_read(self, me)
 end
 
-local function check_held(m, what)
-  local g = m.guard
-  if not g then misuse(what .. " of a rwmutex that is not locked") end
-  if g.fiber ~= self_fiber() then misuse(what .. " of a rwmutex that this fiber does not hold") end
-  return g
-end
-
-function rwmutex:unlock() give_back_write(check_held(self, "unlock")) end
+function rwmutex:unlock() give_back_write(holder.guard(self, "rwmutex", "unlock")) end
 
 function rwmutex:runlock()
   local me = self_fiber()
@@ -185,7 +173,7 @@ return function(weft)
   end
 
   -- For a cond, as in mutex.lua.
-  function rwmutex:_held() return check_held(self, "wait") end
+  function rwmutex:_held() return holder.guard(self, "rwmutex", "wait") end
   function rwmutex:_give_back(g)
     if self.guard ~= g then return end
     self.guard = false

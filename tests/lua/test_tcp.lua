@@ -866,3 +866,56 @@ print(n)
   os.remove(script)
   l:close()
 end)
+
+-- ---------------------------------------------------------------- bytes that outlive their writer
+
+local big = ("x"):rep(4 * 1024 * 1024)
+
+-- A connected pair; the bytes that the second has read to its end.
+local function pair()
+  local l = assert(weft.net.tcp.listen("127.0.0.1", 0))
+  local a = assert(weft.net.tcp.connect(l:address()))
+  local b = assert(l:accept())
+  l:close()
+  return a, b
+end
+
+local function drained(b)
+  local n = 0
+  while true do
+    local bytes = b:read_some()
+    if not bytes then return n end
+    n = n + #bytes
+  end
+end
+
+t.test("inspect lists fibers alone while a closed stream still sends", function()
+  local a, b = pair()
+  a:write_op(big):perform()
+  a:close()
+  local list = weft.inspect.fibers()
+  for _, info in ipairs(list) do
+    t.eq(type(info.id), "number")
+    t.contains("runnable running parked", info.state)
+    t.contains(info.scope, "weft.scope")
+  end
+  t.contains(weft.inspect.dump(), "#" .. weft.self().id)
+  t.eq(drained(b), #big)
+  b:close()
+end)
+
+t.outside("run ends when a closed stream has sent what it took", function()
+  local got
+  weft.run(function()
+    local a, b = pair()
+    a:write_op(big):perform()
+    a:close()
+    weft.daemon(function()
+      weft.shield(function()
+        got = drained(b)
+        b:close()
+      end)
+    end)
+  end)
+  t.eq(got, #big)
+end)
