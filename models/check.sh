@@ -36,6 +36,11 @@ nack_winner            nack_server           safety
 nack_published_only    nack_server           safety
 cancel_across_workers  local                 safety
 mixed_as_plain         local_mixed           safety
+no_wait_for_release    join                  safety
+clear_at_once          join                  safety
+rests_too_early        rest                  safety
+never_asks             rest                  safety
+wakes_unlocked         scope_end             safety
 '
 
 # A correct variant that the design may choose: it must pass.
@@ -46,9 +51,12 @@ never_stop             cancel_both
 
 # search DIR SCENARIO DEFINES safety|cycles [first]: leaves DIR/out
 search() {
-  [ -f "$here/scenarios/$2.h" ] || { echo "check.sh: no scenario $2" >&2; exit 2; }
+  # A model of its own, or a scenario of weft.pml.
+  model="$here/$2.pml"
+  [ -f "$model" ] || model="-include $here/scenarios/$2.h $here/weft.pml"
+  [ -f "$here/$2.pml" ] || [ -f "$here/scenarios/$2.h" ] || { echo "check.sh: no scenario $2" >&2; exit 2; }
   mkdir -p "$1" && cd "$1" || exit 2
-  cpp $3 -include "$here/scenarios/$2.h" "$here/weft.pml" > m.pml &&
+  cpp $3 $model > m.pml &&
   spin -a m.pml > spin.out 2>&1 || { cat spin.out; exit 2; }
   case $4 in
     safety) flags=-DSAFETY; args= ;;
@@ -105,7 +113,7 @@ if [ "${1:-}" = --mutants ]; then
   echo "$variants" | grep . | run -L 1 sh "$self" --variant
   grep -q caught "$log.m" && ! grep -q SURVIVED "$log.m" && ! grep -q FAILED "$log"
 else
-  [ $# -gt 0 ] || set -- $(cd "$here/scenarios" && ls -S *.h | sed 's/\.h$//')
+  [ $# -gt 0 ] || set -- $(cd "$here/scenarios" && ls -S *.h | sed 's/\.h$//') join rest scope_end
   printf '%s\n' "$@" | run -L 1 sh "$self" --one
   grep -q 'ok$' "$log" && ! grep -q FAILED "$log"
 fi

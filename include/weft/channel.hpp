@@ -188,7 +188,8 @@ class send_operation : public operation<send_operation<T>> {
       return state_->ways().publish_put(record_, mover{*state_, record_.offer});
     }
     void retract(performer& p) noexcept {
-      state_->ways().retract(record_);
+      // Whoever completes a record has taken it off its list: no lock for the arm that won.
+      if (p.task().winner != record_.arm) state_->ways().retract(record_);
       closed_ = p.task().closed;
     }
     void decide(std::uint32_t) noexcept {}
@@ -242,7 +243,9 @@ class recv_operation : public operation<recv_operation<T>> {
       record_.arm = index;
       return state_->ways().publish_get(record_, mover{*state_, record_.got});
     }
-    void retract(performer&) noexcept { state_->ways().retract(record_); }
+    void retract(performer& p) noexcept {
+      if (p.task().winner != record_.arm) state_->ways().retract(record_);
+    }
     void decide(std::uint32_t) noexcept {}
     result_type settle(performer&) {
       if (!record_.got) return std::nullopt;

@@ -30,6 +30,7 @@
 
 #include "weft/core/channel.hpp"
 #include "weft/core/coroutine.hpp"
+#include "weft/core/task_scope.hpp"
 #include "weft/error.hpp"
 
 namespace weft::inline v0 {
@@ -88,8 +89,7 @@ class [[nodiscard]] performance : core::parked_wait {
     performer p(c);
     if (c.is_cancelled()) return give_up(here);
     if (arm_.attempt(p)) return spent(here);
-    // A wait that only this thread can complete has a plain word.
-    c.concurrent || Op::shared ? c.begin_shared() : c.begin_plain();
+    begin(c);
     switch (arm_.publish(p, 0)) {
       case core::pass::done:
       case core::pass::closed:
@@ -99,7 +99,7 @@ class [[nodiscard]] performance : core::parked_wait {
       default: break;
     }
     // Published, so a canceller may see it now; what was asked for before is seen here.
-    if (c.is_cancelled() && c.complete_at_home(core::winner_cancelled)) {
+    if (c.concurrent && c.is_cancelled() && c.complete_at_home(core::winner_cancelled)) {
       arm_.retract(p);
       return give_up(here);
     }
@@ -131,6 +131,15 @@ class [[nodiscard]] performance : core::parked_wait {
   }
 
  private:
+  /// A wait that only this thread can complete has a plain word.
+  static void begin(core::coroutine& c) noexcept {
+    if (c.concurrent)
+      c.begin_shared();
+    else if (Op::shared)
+      c.begin_mixed();
+    else
+      c.begin_plain();
+  }
   /// Each cancelled perform costs a trip through the run queue: a loop that ignores it hangs
   /// nobody.
   bool give_up(std::coroutine_handle<> here) noexcept {

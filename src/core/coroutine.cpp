@@ -107,14 +107,6 @@ bool lifecycle::clear_unless_complete(std::uint32_t bit, bool concurrent) noexce
 coroutine::coroutine(std::coroutine_handle<> own_frame) noexcept
     : task(coroutine_kind), frame(own_frame), at(own_frame) {}
 
-bool coroutine::is_cancelled() const noexcept {
-  for (const task_scope* s = innermost; s != home; s = s->outer) {
-    if (s->is_cancelled()) return true;
-    if (s->shield) return false;
-  }
-  return life.has(lifecycle::cancelled) || home->is_cancelled();
-}
-
 void coroutine::cancel() noexcept {
   life.set(lifecycle::cancelled, concurrent);
   interrupt(0);

@@ -10,9 +10,10 @@ namespace weft::inline v0::core {
 
 namespace {
 
-// Picks between two looks at the oldest unpinned task, and at those that wait behind.
-constexpr std::uint32_t oldest_interval = 61;
-constexpr std::uint32_t later_interval = 8;
+// Picks between two that begin elsewhere than with the newest task, and how many of those lie between
+// two looks at the oldest.
+constexpr std::uint32_t look_interval = 4;
+constexpr std::uint32_t oldest_interval = 15;
 
 thread_local worker* current_worker [[gnu::tls_model("initial-exec")]] = nullptr;
 
@@ -109,20 +110,13 @@ void worker::run_batch() noexcept {
   while (task* t = take()) t->kind->run(*t, *this);
 }
 
-task* worker::pick_any() noexcept {
-  const std::uint32_t n = ++picks_;
-  if (crew_) progress_.store(n, std::memory_order_relaxed);
-  if (n % 2 == 0)
-    if (task* t = queue_.pop()) return t;
-  if (n % oldest_interval == 0) {
+task* worker::pick_in_turn() noexcept {
+  until_look_ = look_interval;
+  if (++picks_ % oldest_interval == 0) {
     if (task* t = newest_.steal()) return t;
     if (task* t = crew_ ? crew_->take_injected() : nullptr) return t;
   }
-  if (n % later_interval == 0)
-    if (task* t = pop_later()) return t;
-  if (task* t = newest_.pop()) return t;
-  if (task* t = pop_later()) return t;
-  return queue_.pop();
+  return picks_ % 2 == 0 ? queue_.pop() : pop_later();
 }
 
 task* worker::pop_later() noexcept {

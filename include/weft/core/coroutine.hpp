@@ -16,7 +16,7 @@
 //   deaf       the wait that it is parked in does not end by cancellation.
 //   shields    how many shields its body stands in: a cancellation from outside them is not heard.
 // A coroutine that only one thread may touch has plain words (`concurrent` is false): no locked
-// instruction in its life.
+// instruction in its life. models/: join.pml; for `resting`, rest.pml.
 #pragma once
 
 #include <coroutine>

@@ -85,7 +85,12 @@ struct task {
     shared = false;
     open(std::memory_order_relaxed);
   }
-  /// Starts a perform with completers on other threads. seq_cst: the performer looks at cancel
+  /// Starts a perform with completers on other threads, whose cancellers are all at home.
+  void begin_mixed() noexcept {
+    shared = true;
+    open(std::memory_order_release);
+  }
+  /// Starts a perform with completers and cancellers on other threads. seq_cst: the performer looks at cancel
   /// requests after this store, a canceller looks at the word after its own store.
   void begin_shared() noexcept {
     shared = true;

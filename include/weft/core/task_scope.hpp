@@ -11,7 +11,7 @@
 //             more before the scope is gone.
 // Cancellation is a flag that its tasks look at before and after they publish a wait, and an
 // interruption of those that are parked. It reaches scopes inside through their openers, which are
-// children: each cancels its scope when it is interrupted.
+// children: each cancels its scope when it is interrupted. models/: scope_end.pml.
 #pragma once
 
 #include <cstddef>
@@ -90,6 +90,14 @@ struct WEFT_API task_scope {
   shard first_;
   std::unique_ptr<shard[]> more_;
 };
+
+inline bool coroutine::is_cancelled() const noexcept {
+  for (const task_scope* s = innermost; s != home; s = s->outer) {
+    if (s->is_cancelled()) return true;
+    if (s->shield) return false;
+  }
+  return life.has(lifecycle::cancelled) || home->is_cancelled();
+}
 
 /// Hands the failure of c, whose handle goes unjoined, to its scope if that is still open.
 WEFT_API void hand_over_failure(coroutine& c) noexcept;

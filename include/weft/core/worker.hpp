@@ -224,7 +224,16 @@ class WEFT_API worker {
     allowance_ = task_allowance;
     return t;
   }
-  task* pick_any() noexcept;
+  task* pick_any() noexcept {
+    if (crew_) progress_.store(progress_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (--until_look_ == 0) [[unlikely]]
+      if (task* t = pick_in_turn()) return t;
+    if (task* t = newest_.pop()) return t;
+    if (later_count_.load(std::memory_order_relaxed) != 0)
+      if (task* t = pop_later()) return t;
+    return queue_.pop();
+  }
+  task* pick_in_turn() noexcept;
   task* pop_later() noexcept;
   void push_later(task& t) noexcept;
   void offer(std::size_t here) noexcept;
@@ -257,6 +266,7 @@ class WEFT_API worker {
   crew* crew_ = nullptr;
   unsigned index_ = 0;
   std::uint32_t picks_ = 0;
+  std::uint32_t until_look_ = 1;  // picks to the next that does not begin with the newest
   deque newest_;
   alignas(64) tiny_lock later_lock_;
   run_queue later_;
