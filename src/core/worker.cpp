@@ -10,8 +10,8 @@ namespace weft::inline v0::core {
 
 namespace {
 
-// Picks between two that begin elsewhere than with the newest task, and how many of those lie between
-// two looks at the oldest.
+// Picks between two that begin elsewhere than with the newest task, and how many of those lie
+// between two looks at the oldest.
 constexpr std::uint32_t look_interval = 4;
 constexpr std::uint32_t oldest_interval = 15;
 

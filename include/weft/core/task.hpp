@@ -90,8 +90,8 @@ struct task {
     shared = true;
     open(std::memory_order_release);
   }
-  /// Starts a perform with completers and cancellers on other threads. seq_cst: the performer looks at cancel
-  /// requests after this store, a canceller looks at the word after its own store.
+  /// Starts a perform with completers and cancellers on other threads. seq_cst: the performer looks
+  /// at cancel requests after this store, a canceller looks at the word after its own store.
   void begin_shared() noexcept {
     shared = true;
     open(std::memory_order_seq_cst);

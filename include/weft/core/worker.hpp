@@ -225,7 +225,8 @@ class WEFT_API worker {
     return t;
   }
   task* pick_any() noexcept {
-    if (crew_) progress_.store(progress_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (crew_)
+      progress_.store(progress_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (--until_look_ == 0) [[unlikely]]
       if (task* t = pick_in_turn()) return t;
     if (task* t = newest_.pop()) return t;
