@@ -510,3 +510,18 @@ t.test("to-be-closed variables run when a fiber is cancelled", function()
   t.pcall(f.join, f)
   t.same(log, { true })
 end)
+
+t.test("a module that waits while require loads it: a clear error", function()
+  local waits = true
+  package.preload["weft-test-module"] = function()
+    if waits then weft.sleep(0.001) end
+    return "loaded"
+  end
+  local ok, e = t.pcall(require, "weft-test-module")
+  package.loaded["weft-test-module"] = nil -- 5.1 leaves a mark there
+  waits = false
+  t.eq(ok, false)
+  t.match(e, "yield")
+  t.eq(require "weft-test-module", "loaded")
+  package.preload["weft-test-module"], package.loaded["weft-test-module"] = nil, nil
+end)
