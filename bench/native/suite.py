@@ -7,10 +7,10 @@ floor = runpy.run_path(str(BENCH / "lua-micro" / "suite.py"))["floor"]
 
 
 def weft_timer():
-    core = ROOT / "src" / "core"
-    sources = (BENCH / "native" / "timer.cpp", core / "timer_wheel.cpp")
+    sources = (BENCH / "native" / "timer.cpp", ROOT / "src" / "core" / "timer_wheel.cpp")
+    header = ROOT / "include" / "weft" / "core" / "timer_wheel.hpp"
     command = ("g++", "-std=c++20", "-O2", "-DNDEBUG", f"-I{ROOT}/src", f"-I{ROOT}/include", *sources, "-o", "{out}")
-    return measure([built("timer", (core / "timer_wheel.hpp", *sources), command)])
+    return measure([built("timer", (header, *sources), command)])
 
 
 def jobs(options):
