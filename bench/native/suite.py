@@ -1,22 +1,80 @@
 # SPDX-License-Identifier: MIT
-"""The core from C++: a timer that is cancelled and set again."""
-import runpy
-from harness import BENCH, ROOT, Job, Metric, built, measure
+"""Tasks, channels, fork-join and timers from C++, beside Tokio and Go, with one worker and with two."""
+import os, runpy
+from harness import BENCH, OUT, PRESET, ROOT, Job, Metric, Skip, built, measure
 
+HERE = BENCH / "native"
 floor = runpy.run_path(str(BENCH / "lua-micro" / "suite.py"))["floor"]
+
+# metric: the most it may be of Tokio's multi_thread with one worker, and with two
+BARS = {"yield_2": (0.35, 0.35), "yield_1000": (0.35, 0.35), "spawn_join": (0.3, 0.3), "spawn_join_each": (0.3, 0.3),
+        "chan_msg": (0.45, 0.6), "fib30": (0.3, 0.12), "skynet": (0.2, 0.2)}
 
 
 def weft_timer():
-    sources = (BENCH / "native" / "timer.cpp", ROOT / "src" / "core" / "timer_wheel.cpp")
-    header = ROOT / "include" / "weft" / "core" / "timer_wheel.hpp"
+    core = ROOT / "src" / "core"
+    sources = (HERE / "timer.cpp", core / "timer_wheel.cpp")
     command = ("g++", "-std=c++20", "-O2", "-DNDEBUG", f"-I{ROOT}/src", f"-I{ROOT}/include", *sources, "-o", "{out}")
-    return measure([built("timer", (header, *sources), command)])
+    return measure([built("timer", (ROOT / "include" / "weft" / "core" / "timer_wheel.hpp", *sources), command)])
+
+
+def weft():
+    lib = PRESET / "lib"
+    command = ("g++", "-std=c++20", "-O2", "-DNDEBUG", f"-I{ROOT}/include", HERE / "weft_micro.cpp", "-o", "{out}", f"-L{lib}", "-lweft",
+               f"-Wl,-rpath,{lib}", "-pthread")
+    return built("weft_micro", (HERE / "weft_micro.cpp", lib / "libweft.so"), command)
+
+
+def tokio():
+    folder = HERE / "tokio_micro"
+    command = ("cargo", "build", "--release", "--quiet", "--manifest-path", folder / "Cargo.toml", "--target-dir", OUT / "tokio",
+               "--config", "build.dep-info-basedir='.'")
+    program = OUT / "tokio" / "release" / "tokio_micro"
+    if not program.exists() or program.stat().st_mtime < (folder / "src" / "main.rs").stat().st_mtime:
+        # cargo names its output itself
+        built("tokio", (folder / "Cargo.toml", folder / "src" / "main.rs"), command)
+    if not program.exists(): raise Skip("tokio_micro was not built")
+    return program
+
+
+def go():
+    folder = HERE / "go_micro"
+    return built("go_micro", (folder / "main.go",), ("go", "build", "-C", folder, "-o", "{out}", "."))
+
+
+def runs(program, workers):
+    """A program with that many workers, its metrics without their suffix."""
+    def run():
+        # taskset names one core; with two workers there is nothing to pin.
+        results = measure([*program(workers)], core=0) if workers == 1 else measure(["taskset", "-c", f"0-{os.cpu_count() - 1}", *program(workers)])
+        return [(name.rsplit("_", 1)[0], value, unit) for name, value, unit in results]
+    return run
+
+
+PEERS = {
+    "weft": lambda n: [weft(), n],
+    "Tokio": lambda n: [tokio(), n],
+    "Tokio current_thread": lambda n: [tokio(), 0],
+    "Go": lambda n: ["env", f"GOMAXPROCS={n}", go()],
+}
+
+
+def group(workers):
+    return "1 worker" if workers == 1 else f"{workers} workers"
 
 
 def jobs(options):
     yield Job("native", "floor", "timer", lambda: floor("lua5.4", "timer"))
     yield Job("native", "weft", "timer", weft_timer)
+    for workers in (1, 2):
+        for peer, program in PEERS.items():
+            if peer == "Tokio current_thread" and workers > 1: continue
+            yield Job(group(workers), peer, "tasks", runs(program, workers))
 
 
 def metrics():
     yield Metric("native", "timer_insert_cancel", None, {"weft": 40})
+    for column, workers in enumerate((1, 2)):
+        for name, bars in BARS.items():
+            yield Metric(group(workers), name, (name, "Tokio"), {"weft": bars[column]})
+    yield Metric(group(1), "parked_bytes_rss", None)
