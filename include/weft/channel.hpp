@@ -191,12 +191,12 @@ class send_operation : public operation<send_operation<T>> {
       // Whoever completes a record has taken it off its list: no lock for the arm that won.
       if (p.task().winner != record_.arm) state_->ways().retract(record_);
       closed_ = p.task().closed;
+      if (!mine_) mine_ = std::exchange(record_.offer, nullptr);
     }
     void decide(std::uint32_t) noexcept {}
     result_type settle(performer&) {
       if (!closed_) return result_type();
-      detail::cell<T>* back = mine_ ? mine_ : record_.offer;
-      return result_type(std::move(back->value));
+      return result_type(std::move(mine_->value));
     }
     void lose(performer&) noexcept {}
     std::uint32_t leaves() const noexcept { return 1; }

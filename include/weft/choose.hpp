@@ -38,11 +38,13 @@ template <class Arms>
 class choice_arm {
  public:
   static constexpr bool home_only = Arms::home_only;
+  static constexpr bool resident = Arms::resident;
 
   template <class Source>
   explicit choice_arm(Source&& source) : arms_(std::forward<Source>(source)) {}
 
   bool attempt(performer& p) {
+    decided_late_ = false;
     const std::uint32_t n = arms_.count();
     typename Arms::order order = arms_.make_order();
     shuffle(order, n, p.random());
@@ -94,6 +96,26 @@ class choice_arm {
     }
   }
 
+  template <class F>
+  void each_home(F& f)
+    requires resident
+  {
+    for (std::uint32_t i = 0, n = arms_.count(); i < n; ++i)
+      arms_.visit(i, [&f](auto& arm) {
+        if constexpr (is_resident<std::remove_reference_t<decltype(arm)>>()) arm.each_home(f);
+      });
+  }
+  bool confirm(performer& p)
+    requires resident
+  {
+    return arms_.visit(won_, [&p](auto& arm) {
+      if constexpr (is_resident<std::remove_reference_t<decltype(arm)>>())
+        return arm.confirm(p);
+      else
+        return true;
+    });
+  }
+
   auto settle(performer& p) {
     if (decided_late_) lose_others(p);
     return arms_.settle(won_, p);
@@ -135,6 +157,7 @@ template <bool United, class Result, class... Ops>
 class typed_arms {
  public:
   static constexpr bool home_only = (Ops::arm::home_only || ...);
+  static constexpr bool resident = (is_resident<typename Ops::arm>() || ...);
   using order = std::array<std::uint32_t, sizeof...(Ops)>;
 
   template <class Tuple>
@@ -235,6 +258,7 @@ template <class Op>
 class listed_arms {
  public:
   static constexpr bool home_only = Op::arm::home_only;
+  static constexpr bool resident = is_resident<typename Op::arm>();
   using order = std::vector<std::uint32_t>;
 
   explicit listed_arms(const std::vector<Op>& ops)
@@ -328,6 +352,7 @@ class wrapped : public operation<wrapped<Op, F>> {
   class arm {
    public:
     static constexpr bool home_only = Op::arm::home_only;
+    static constexpr bool resident = detail::is_resident<typename Op::arm>();
     explicit arm(const wrapped& w) : inner_(w.op_), f_(w.f_) {}
     explicit arm(wrapped&& w) : inner_(std::move(w.op_)), f_(std::move(w.f_)) {}
 
@@ -338,6 +363,17 @@ class wrapped : public operation<wrapped<Op, F>> {
       requires home_only
     {
       inner_.retract_home();
+    }
+    template <class Visit>
+    void each_home(Visit& f)
+      requires resident
+    {
+      inner_.each_home(f);
+    }
+    bool confirm(performer& p)
+      requires resident
+    {
+      return inner_.confirm(p);
     }
     void decide(std::uint32_t winner) noexcept { inner_.decide(winner); }
     result_type settle(performer& p) {
@@ -411,6 +447,7 @@ class nacked : public operation<nacked<F>> {
   class arm {
    public:
     static constexpr bool home_only = inner::arm::home_only;
+    static constexpr bool resident = detail::is_resident<typename inner::arm>();
     explicit arm(const nacked& n) : inner_(F(n.f_)(nack_.wait_op())) {}
 
     bool attempt(performer& p) { return inner_.attempt(p); }
@@ -420,6 +457,17 @@ class nacked : public operation<nacked<F>> {
       requires home_only
     {
       inner_.retract_home();
+    }
+    template <class Visit>
+    void each_home(Visit& f)
+      requires resident
+    {
+      inner_.each_home(f);
+    }
+    bool confirm(performer& p)
+      requires resident
+    {
+      return inner_.confirm(p);
     }
     void decide(std::uint32_t winner) noexcept { inner_.decide(winner); }
     result_type settle(performer& p) { return inner_.settle(p); }

@@ -18,11 +18,19 @@
 //   std::uint32_t leaves() const noexcept     how many numbers publish() uses
 //   static constexpr bool home_only           true: retract_home() noexcept unlinks what only the
 //                                             worker that published it may touch
+// An arm that is bound to a descriptor, or to whatever else only one worker may touch, has also
+//   static constexpr bool resident            true: it is performed on that worker, which the task
+//                                             moves to, and not retracted or confirmed elsewhere
+//   void each_home(f)                         f(homed&) for each thing that it is bound to
+//   bool confirm(performer&)                  after a win, and before settle(): does what it won
+//                                             the right to. False: it was not to be had after all,
+//                                             and everything is performed anew
 #pragma once
 
 #include <concepts>
 #include <coroutine>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -30,6 +38,7 @@
 
 #include "weft/core/channel.hpp"
 #include "weft/core/coroutine.hpp"
+#include "weft/core/home.hpp"
 #include "weft/core/task_scope.hpp"
 #include "weft/error.hpp"
 
@@ -37,7 +46,24 @@ namespace weft::inline v0 {
 
 namespace detail {
 class thread_wait;
+
+template <class Arm>
+constexpr bool is_resident() noexcept {
+  if constexpr (requires { Arm::resident; })
+    return Arm::resident;
+  else
+    return false;
 }
+
+/// What a performance holds besides, if its arm is resident.
+template <bool Resident>
+struct resident_part {};
+template <>
+struct resident_part<true> {
+  std::exception_ptr failure;  // thrown while nobody could catch it
+};
+
+}  // namespace detail
 
 /// Who performs: a task, on its worker, or a plain thread.
 class performer {
@@ -71,7 +97,10 @@ using regular = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
 /// One performance of an operation by a task: what `co_await op` awaits.
 template <class Op>
-class [[nodiscard]] performance : core::parked_wait {
+class [[nodiscard]] performance : core::parked_wait,
+                                  detail::resident_part<is_resident<typename Op::arm>()> {
+  static constexpr bool resident = is_resident<typename Op::arm>();
+
  public:
   using result_type = typename Op::result_type;
 
@@ -84,15 +113,42 @@ class [[nodiscard]] performance : core::parked_wait {
 
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> here) {
-    core::coroutine& c = *here.promise().owner;
-    c_ = &c;
+    c_ = here.promise().owner;
+    return perform(here);
+  }
+
+  result_type await_resume() {
+    if constexpr (resident)
+      if (this->failure) std::rethrow_exception(std::move(this->failure));
+    performer p(*c_);
+    take_back(p);
+    if (cancelled_) {
+      arm_.lose(p);
+      throw cancelled();
+    }
+    return arm_.settle(p);
+  }
+
+ private:
+  /// False: the frame goes on at once.
+  bool perform(std::coroutine_handle<> here) {
+    core::coroutine& c = *c_;
     performer p(c);
     if (c.is_cancelled()) return give_up(here);
+    if constexpr (resident) {
+      at_home = go_on_at_home;
+      if (core::worker& there = core::place_of(arm_, *c.on); &there != c.on) {
+        c.move_to(here, there, *this);
+        return true;
+      }
+    }
     if (arm_.attempt(p)) return spent(here);
+    if constexpr (resident) c.stay(*this);
     begin(c);
     switch (arm_.publish(p, 0)) {
       case core::pass::done:
       case core::pass::closed:
+        if constexpr (resident) c.stay_no_more();
         arm_.decide(c.winner);
         arm_.retract(p);
         return spent(here);
@@ -100,11 +156,12 @@ class [[nodiscard]] performance : core::parked_wait {
     }
     // Published, so a canceller may see it now; what was asked for before is seen here.
     if (c.concurrent && c.is_cancelled() && c.complete_at_home(core::winner_cancelled)) {
+      if constexpr (resident) c.stay_no_more();
       arm_.retract(p);
       return give_up(here);
     }
-    if constexpr (Op::arm::home_only) {
-      retract_home = [](core::parked_wait& w) noexcept {
+    if constexpr (!resident && Op::arm::home_only) {
+      at_home = [](core::parked_wait& w) noexcept {
         static_cast<performance&>(w).arm_.retract_home();
       };
       c.wait = this;
@@ -116,21 +173,30 @@ class [[nodiscard]] performance : core::parked_wait {
     return true;
   }
 
-  result_type await_resume() {
-    performer p(*c_);
-    if (parked_) {
-      if (Op::shared && !c_->concurrent) c_->on->drop_source();
-      arm_.retract(p);
-      arm_.decide(c_->winner);
-    }
-    if (cancelled_ || (parked_ && c_->winner == core::winner_cancelled)) {
-      arm_.lose(p);
-      throw cancelled();
-    }
-    return arm_.settle(p);
+  /// After a wait, on the way to its end.
+  void take_back(performer& p) noexcept {
+    if (!parked_) return;
+    parked_ = false;
+    if (Op::shared && !c_->concurrent) c_->on->drop_source();
+    arm_.retract(p);
+    arm_.decide(c_->winner);
+    if (c_->winner == core::winner_cancelled) cancelled_ = true;
   }
 
- private:
+  /// Resident: it has moved to where it is bound, or was woken there.
+  static void go_on_at_home(core::parked_wait& w) noexcept {
+    auto& self = static_cast<performance&>(w);
+    const bool was_parked = self.parked_;
+    performer p(*self.c_);
+    self.take_back(p);
+    if (self.cancelled_) return;
+    try {
+      if (!was_parked || !self.arm_.confirm(p)) self.perform(self.c_->at);
+    } catch (...) {
+      self.failure = std::current_exception();
+    }
+  }
+
   /// A wait that only this thread can complete has a plain word.
   static void begin(core::coroutine& c) noexcept {
     if (c.concurrent)

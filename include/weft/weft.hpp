@@ -6,6 +6,7 @@
 #include "weft/choose.hpp"
 #include "weft/error.hpp"
 #include "weft/event.hpp"
+#include "weft/net.hpp"
 #include "weft/operation.hpp"
 #include "weft/result.hpp"
 #include "weft/runtime.hpp"

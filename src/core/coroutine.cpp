@@ -11,14 +11,19 @@ void run_coroutine(task& t, worker& w);
 void wake_coroutine(task& t) noexcept;
 void arrive(task& t, worker& w) noexcept;
 
+void run_resident(task& t, worker& w);
+void wake_resident(task& t) noexcept;
+
 const task_kind coroutine_kind = {"task", run_coroutine, wake_coroutine, arrive};
+/// While a coroutine is bound to its worker: nobody steals it before it has run there.
+const task_kind resident_kind = {"task", run_resident, wake_resident};
 
 coroutine& as_coroutine(task& t) noexcept { return static_cast<coroutine&>(t); }
 
 /// Its waits are over: what only this worker may unlink goes before the task can move.
 void retract_home(coroutine& c) noexcept {
   if (!c.wait) return;
-  c.wait->retract_home(*c.wait);
+  c.wait->at_home(*c.wait);
   c.wait = nullptr;
 }
 
@@ -72,22 +77,44 @@ void end(coroutine& c) noexcept {
   s.count_down(shard);
 }
 
-void run_coroutine(task& t, worker& w) {
-  coroutine& c = as_coroutine(t);
+void begin_run(coroutine& c, worker& w) noexcept {
   c.on = &w;
   c.state = task_state::running;
   c.resting.store(false, std::memory_order_relaxed);
+  c.next_action = coroutine::action::go_on;
   w.run_as(&c);
-  do {
-    c.next_action = coroutine::action::go_on;
-    c.at.resume();
-  } while (c.next_action == coroutine::action::go_on);
+}
+
+/// Resumes frames until one suspends the coroutine.
+void go_on(coroutine& c, worker& w) {
+  while (c.next_action == coroutine::action::go_on) c.at.resume();
   switch (c.next_action) {
     case coroutine::action::yield: c.pinned ? w.ready(c) : w.ready_later(c); break;
+    case coroutine::action::move: c.on->post(c); break;
     case coroutine::action::end: end(c); break;
     default: c.resting.store(true, std::memory_order_release);
   }
   w.run_as(nullptr);
+}
+
+void run_coroutine(task& t, worker& w) {
+  coroutine& c = as_coroutine(t);
+  begin_run(c, w);
+  go_on(c, w);
+}
+
+void run_resident(task& t, worker& w) {
+  coroutine& c = as_coroutine(t);
+  parked_wait& bound = *c.wait;
+  c.stay_no_more();
+  begin_run(c, w);
+  bound.at_home(bound);
+  go_on(c, w);
+}
+
+void wake_resident(task& t) noexcept {
+  coroutine& c = as_coroutine(t);
+  worker::current() == c.on ? c.on->ready(c) : c.on->post(c);
 }
 
 }  // namespace
@@ -129,6 +156,24 @@ void coroutine::park_at(std::coroutine_handle<> here) noexcept {
   next_action = action::park;
   state = task_state::parked;
   since = static_cast<std::uint32_t>(on->coarse_now() / 1'000'000);
+}
+
+void coroutine::stay(parked_wait& w) noexcept {
+  wait = &w;
+  kind = &resident_kind;
+}
+
+void coroutine::stay_no_more() noexcept {
+  wait = nullptr;
+  kind = &coroutine_kind;
+}
+
+void coroutine::move_to(std::coroutine_handle<> here, worker& to, parked_wait& w) noexcept {
+  stay(w);
+  at = here;
+  on = &to;
+  state = task_state::runnable;
+  next_action = action::move;
 }
 
 bool coroutine::begin_join(wait_record& r) noexcept {

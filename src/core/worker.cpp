@@ -50,6 +50,16 @@ bool mailbox::post(task& t) noexcept {
   return true;
 }
 
+worker* mailbox::crewmate_of(worker& w) noexcept {
+  const std::lock_guard held(mutex_);
+  return worker_ && (worker_ == &w || worker_->shares_with(w)) ? worker_ : nullptr;
+}
+
+bool mailbox::is_gone() noexcept {
+  const std::lock_guard held(mutex_);
+  return !worker_;
+}
+
 void mailbox::close() noexcept {
   const std::lock_guard held(mutex_);
   worker_ = nullptr;

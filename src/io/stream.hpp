@@ -40,7 +40,7 @@ inline int use(stream& s, core::worker& w) noexcept {
 /// Bytes read (0: the end), -EAGAIN, or -errno. After less than was asked for, the kernel has no
 /// more: it tells of the next byte, so the mark is cleared and no try is wasted. Not after a
 /// hang-up, which is told but once.
-inline std::int64_t read_some(stream& s, void* to, std::size_t size) noexcept {
+inline std::int64_t read_some(socket& s, void* to, std::size_t size) noexcept {
   const std::int64_t n = sys::recv(s.fd, to, size);
   if (n == static_cast<std::int64_t>(size)) return n;
   if (n == -EAGAIN || (n > 0 && !s.hung_up)) s.set_ready(core::direction::in, false);

@@ -83,9 +83,10 @@ class lifecycle {
 
 /// What the awaitable that a coroutine is parked on leaves for the worker that takes its wake-up.
 struct parked_wait {
-  /// Unlinks the records that only home may touch (timers, descriptors), before the coroutine can
-  /// move to another worker.
-  void (*retract_home)(parked_wait&) noexcept = nullptr;
+  /// Unlinks the records that only home may touch (timers), before the coroutine can move to
+  /// another worker. Of a resident wait: goes on with the perform on the worker that it is bound to
+  /// (coroutine::stay), and parks again or lets the frame go on.
+  void (*at_home)(parked_wait&) noexcept = nullptr;
 };
 
 struct WEFT_API coroutine : task, list_node {
@@ -94,6 +95,7 @@ struct WEFT_API coroutine : task, list_node {
     go_on,  // resume `at`
     park,   // its perform has been published
     yield,  // behind everything that is ready
+    move,   // to the worker that `on` names
     end,    // the result is there
   };
 
@@ -104,7 +106,7 @@ struct WEFT_API coroutine : task, list_node {
   worker* on = nullptr;             // that runs it, or ran it last: the home of its waits
   task_scope* home = nullptr;       // that it was spawned in; null once it has left
   task_scope* innermost = nullptr;  // that its body stands in
-  parked_wait* wait = nullptr;      // set while it has home-only records published
+  parked_wait* wait = nullptr;      // set while it has home-only records, or is resident
   wait_record* joiner = nullptr;    // see life
   std::exception_ptr (*failure)(coroutine&) noexcept = nullptr;  // of one that has failed
   const char* waits_for = nullptr;
@@ -138,6 +140,14 @@ struct WEFT_API coroutine : task, list_node {
   }
   /// The running frame suspends: its perform has been published.
   void park_at(std::coroutine_handle<> here) noexcept;
+
+  /// What wakes it next resumes it on the worker that it is on, and gives it to w.at_home there: it
+  /// waits for what only that worker may touch, a descriptor. Before the wait is published.
+  void stay(parked_wait& w) noexcept;
+  /// Takes that back: nothing was published.
+  void stay_no_more() noexcept;
+  /// The running frame suspends, to go on in w.at_home on another worker of the crew.
+  void move_to(std::coroutine_handle<> here, worker& to, parked_wait& w) noexcept;
 
   /// The holder of the handle publishes a record. False: complete already.
   bool begin_join(wait_record& r) noexcept;

@@ -52,6 +52,9 @@ class WEFT_API mailbox {
 
   /// Any thread. False: the worker is gone, and t stays the caller's.
   bool post(task& t) noexcept;
+  /// Its worker, if that is `w` or of w's crew; else null.
+  worker* crewmate_of(worker& w) noexcept;
+  bool is_gone() noexcept;
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void drop_reference() noexcept;
 

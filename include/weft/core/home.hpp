@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// homed: what one worker at a time may touch, such as a descriptor. It is at home on the worker
+// that performs on it first; tasks of the same crew move there to perform on it.
+//
+// Invariant: home_ is null, or names a mailbox that is counted here. It changes under the lock; a
+// worker that finds its own mailbox in it needs no lock, since it alone would take it out.
+#pragma once
+
+#include "weft/config.hpp"
+#include "weft/core/lock.hpp"
+#include "weft/core/seams.hpp"
+#include "weft/core/worker.hpp"
+
+namespace weft::inline v0::core {
+
+class WEFT_API homed {
+ public:
+  homed() noexcept = default;
+  homed(const homed&) = delete;
+  homed& operator=(const homed&) = delete;
+
+  bool is_at(worker& w) const noexcept {
+    return home_.load(std::memory_order_acquire) == &w.address();
+  }
+  /// Its home, if that is a worker of the same crew as `here`, or `here` itself; else null.
+  worker* known_to(worker& here) noexcept;
+  /// Makes w its home if it has none, or one that is gone. False: it has another.
+  bool settle(worker& w) noexcept;
+  /// At home: gives it up, if nobody waits there. False: somebody does.
+  bool leave() noexcept;
+  /// Posts t to its home. False: it has none, or that is gone.
+  bool post_home(task& t) noexcept;
+
+ protected:
+  ~homed();
+  /// Of leave(): detaches it from its worker.
+  virtual bool let_go() noexcept = 0;
+
+ private:
+  void forget() noexcept;
+
+  tiny_lock lock_;
+  atomic<mailbox*> home_{nullptr};
+};
+
+/// Of a choice whose descriptors are at home on several workers, and are waited for there.
+[[noreturn]] WEFT_API void refuse_two_homes();
+
+/// Where the performer of an arm has to go, `here` if nowhere. What has no home yet settles there;
+/// of several homes the first counts, and the others are given up, each at its own place, so this
+/// may name one place after the other. Throws std::logic_error if one of those is in use.
+template <class Arm>
+worker& place_of(Arm& arm, worker& here) {
+  for (;;) {
+    worker* first = nullptr;
+    homed* other = nullptr;
+    worker* of_other = nullptr;
+    auto look = [&](homed& h) {
+      worker* const w = h.known_to(here);
+      if (!first)
+        first = w;
+      else if (w && w != first)
+        other = &h, of_other = w;
+    };
+    arm.each_home(look);
+    if (other) {
+      if (of_other != &here) return *of_other;
+      if (!other->leave()) refuse_two_homes();
+      continue;
+    }
+    worker& place = first ? *first : here;
+    bool settled = true;
+    auto claim = [&](homed& h) { settled = h.settle(place) && settled; };
+    arm.each_home(claim);
+    if (settled) return place;
+  }
+}
+
+}  // namespace weft::inline v0::core
