@@ -53,27 +53,46 @@ void wake_coroutine(task& t) noexcept {
   here->running() ? here->ready_next(c) : here->ready_later(c);
 }
 
-/// The last touch of c, and of its scope.
+/// Sets complete, and wakes whoever is joining; what was set before.
+std::uint32_t complete(coroutine& c) noexcept {
+  const std::uint32_t before = c.life.set(lifecycle::complete, c.concurrent);
+  if (!(before & lifecycle::joining)) return before;
+  task& joiner = *c.joiner->owner;
+  const std::uint32_t arm = c.joiner->arm;
+  const bool won =
+      c.concurrent ? joiner.complete(joiner.generation(), arm) : joiner.complete_at_home(arm);
+  if (won) joiner.kind->wake(joiner);
+  return before;
+}
+
+/// Of one that has failed: the failure goes to the scope, or stays on the scope's list with the
+/// handle, which may still join it (collect_failures, hand_over_failure). What was set before
+/// released.
+std::uint32_t end_failed(coroutine& c, task_scope& s) noexcept {
+  if (!(complete(c) & lifecycle::interest)) {
+    s.fail(c.failure(c));
+    s.forget(c);
+  }
+  return c.life.set(lifecycle::released, c.concurrent);
+}
+
+std::uint32_t end_well(coroutine& c, task_scope& s) noexcept {
+  s.forget(c);
+  std::uint32_t before = 0;
+  if (c.life.finish_unjoined(before, c.concurrent)) return before;
+  complete(c);
+  return c.life.set(lifecycle::released, c.concurrent);
+}
+
+/// The last touch of c, and of its scope. Once complete, a handle may take the result and go: then
+/// the end frees the frame, before the scope can end.
 void end(coroutine& c) noexcept {
   task_scope& s = *c.home;
   const unsigned shard = c.shard;
-  const bool concurrent = c.concurrent;
+  const std::coroutine_handle<> frame = c.frame;
   c.state = c.failed ? task_state::failed : task_state::done;
-  // Once complete, a handle may take the result and go: then the end frees the frame.
-  const std::uint32_t before = c.life.set(lifecycle::complete, concurrent);
-  if (before & lifecycle::joining) {
-    task& joiner = *c.joiner->owner;
-    const std::uint32_t arm = c.joiner->arm;
-    const bool won =
-        concurrent ? joiner.complete(joiner.generation(), arm) : joiner.complete_at_home(arm);
-    if (won) joiner.kind->wake(joiner);
-  }
-  const bool handled = before & lifecycle::interest;
-  if (c.failed && !handled) s.fail(c.failure(c));
-  // A failure that may still be joined stays on the list (collect_failures, hand_over_failure).
-  if (!c.failed || !handled) s.forget(c);
-  const std::uint32_t last = c.life.set(lifecycle::released, concurrent);
-  if (!(last & lifecycle::interest)) c.frame.destroy();
+  const std::uint32_t before = c.failed ? end_failed(c, s) : end_well(c, s);
+  if (!(before & lifecycle::interest)) frame.destroy();
   s.count_down(shard);
 }
 
@@ -118,6 +137,20 @@ void wake_resident(task& t) noexcept {
 }
 
 }  // namespace
+
+bool lifecycle::finish_unjoined(std::uint32_t& before, bool concurrent) noexcept {
+  before = bits_.load(std::memory_order_relaxed);
+  if (!concurrent) {
+    if (before & joining) return false;
+    bits_.store(before | complete | released, std::memory_order_relaxed);
+    return true;
+  }
+  while (!(before & joining))
+    if (bits_.compare_exchange_weak(before, before | complete | released,
+                                    std::memory_order_seq_cst))
+      return true;
+  return false;
+}
 
 bool lifecycle::clear_unless_complete(std::uint32_t bit, bool concurrent) noexcept {
   std::uint32_t seen = get();
@@ -184,6 +217,7 @@ bool coroutine::begin_join(wait_record& r) noexcept {
 }
 
 void coroutine::end_join() noexcept {
+  if (life.has(lifecycle::released)) return;
   if (!(life.clear(lifecycle::joining, concurrent) & lifecycle::complete)) return;
   while (!life.has(lifecycle::released)) pause_cpu();
 }
@@ -191,6 +225,7 @@ void coroutine::end_join() noexcept {
 void coroutine::drop_handle() noexcept {
   if (life.clear_unless_complete(lifecycle::interest, concurrent)) return;
   if (failed) hand_over_failure(*this);
+  if (life.has(lifecycle::released)) return frame.destroy();
   if (life.clear(lifecycle::interest, concurrent) & lifecycle::released) frame.destroy();
 }
 

@@ -27,14 +27,6 @@ class maybe_held {
   tiny_lock* lock_;
 };
 
-/// n + by; what it was before.
-std::size_t add(atomic<std::size_t>& n, std::size_t by, bool concurrent) noexcept {
-  if (concurrent) return n.fetch_add(by, std::memory_order_acq_rel);
-  const std::size_t before = n.load(std::memory_order_relaxed);
-  n.store(before + by, std::memory_order_relaxed);
-  return before;
-}
-
 list_node& node(coroutine& c) noexcept { return c; }
 
 }  // namespace
@@ -54,8 +46,8 @@ void task_scope::adopt(coroutine& c, unsigned worker_index) noexcept {
   {
     const maybe_held held(s.lock, concurrent);
     s.children.push_back(c);
+    if (++s.live != 1) return;
   }
-  if (add(s.live, 1, concurrent) != 0) return;
   const maybe_held held(end_lock_, concurrent);
   ++open_;
 }
@@ -66,7 +58,10 @@ void task_scope::forget(coroutine& c) noexcept {
 }
 
 void task_scope::count_down(unsigned i) noexcept {
-  if (add(at(i).live, SIZE_MAX, concurrent) != 1) return;
+  {
+    const maybe_held held(at(i).lock, concurrent);
+    if (--at(i).live != 0) return;
+  }
   const maybe_held held(end_lock_, concurrent);
   if (--open_ != 0 || !closer_) return;
   task& t = *closer_;

@@ -74,7 +74,7 @@ struct WEFT_API task_scope {
   struct shard {
     tiny_lock lock;
     list<coroutine> children;
-    atomic<std::size_t> live{0};
+    std::size_t live = 0;  // children whose end has not been counted
     char apart[24];  // two in one cache line would slow each other down
   };
   shard& at(unsigned i) noexcept { return i == 0 ? first_ : more_[i - 1]; }
