@@ -65,7 +65,8 @@ class lifecycle {
     bits_.store(before & ~bit, std::memory_order_relaxed);
     return before;
   }
-  /// complete and released at once, unless somebody is joining. False: somebody is, or nothing is set.
+  /// complete and released at once, unless somebody is joining. False: somebody is, or nothing is
+  /// set.
   bool finish_unjoined(std::uint32_t& before, bool concurrent) noexcept;
   /// Only while complete is not set. False: it is.
   bool clear_unless_complete(std::uint32_t bit, bool concurrent) noexcept;

@@ -8,10 +8,57 @@
 #include <cstdint>
 #include <ctime>
 
+#include "weft/config.hpp"
+
 namespace weft::inline v0::core {
 
+#ifdef WEFT_CHAOS
+/// Now and then gives way, or lingers: seeded by WEFT_CHAOS_SEED, each thread its own sequence.
+WEFT_API void chaos_point() noexcept;
+
+/// std::atomic with a delay in front of every named access.
+template <class T>
+class atomic : public std::atomic<T> {
+  using plain = std::atomic<T>;
+
+ public:
+  using plain::plain;
+  using plain::operator=;
+
+  T load(std::memory_order o = std::memory_order_seq_cst) const noexcept {
+    return chaos_point(), plain::load(o);
+  }
+  void store(T v, std::memory_order o = std::memory_order_seq_cst) noexcept {
+    chaos_point(), plain::store(v, o);
+  }
+  T exchange(T v, std::memory_order o = std::memory_order_seq_cst) noexcept {
+    return chaos_point(), plain::exchange(v, o);
+  }
+  template <class... Orders>
+  bool compare_exchange_weak(T& seen, T v, Orders... o) noexcept {
+    return chaos_point(), plain::compare_exchange_weak(seen, v, o...);
+  }
+  template <class... Orders>
+  bool compare_exchange_strong(T& seen, T v, Orders... o) noexcept {
+    return chaos_point(), plain::compare_exchange_strong(seen, v, o...);
+  }
+  T fetch_add(T v, std::memory_order o = std::memory_order_seq_cst) noexcept {
+    return chaos_point(), plain::fetch_add(v, o);
+  }
+  T fetch_sub(T v, std::memory_order o = std::memory_order_seq_cst) noexcept {
+    return chaos_point(), plain::fetch_sub(v, o);
+  }
+  T fetch_or(T v, std::memory_order o = std::memory_order_seq_cst) noexcept {
+    return chaos_point(), plain::fetch_or(v, o);
+  }
+  T fetch_and(T v, std::memory_order o = std::memory_order_seq_cst) noexcept {
+    return chaos_point(), plain::fetch_and(v, o);
+  }
+};
+#else
 template <class T>
 using atomic = std::atomic<T>;
+#endif
 
 /// A point in time or a length of it: nanoseconds of the monotonic clock.
 using nanoseconds = std::int64_t;

@@ -75,7 +75,7 @@ struct WEFT_API task_scope {
     tiny_lock lock;
     list<coroutine> children;
     std::size_t live = 0;  // children whose end has not been counted
-    char apart[24];  // two in one cache line would slow each other down
+    char apart[24];        // two in one cache line would slow each other down
   };
   shard& at(unsigned i) noexcept { return i == 0 ? first_ : more_[i - 1]; }
   void interrupt_children(shard& s, std::uint32_t shields) noexcept;
