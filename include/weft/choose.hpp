@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Combinators: choose(ops...) -> std::variant, choose(span) -> the result of whichever happened,
-// wrap, guard, with_nack, always, never.
+// choose(ops...) -> std::variant, unite(ops...) and choose(span) -> the result of whichever
+// happened.
 //
 // A choice tries its arms in random order, publishes them in order when none is ready, and lets
-// exactly one happen; the others leave nothing behind. Functions given to wrap, guard and with_nack
-// run in the performer.
+// exactly one happen; the others leave nothing behind.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <exception>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -19,7 +17,6 @@
 #include <variant>
 #include <vector>
 
-#include "weft/event.hpp"
 #include "weft/operation.hpp"
 
 namespace weft::inline v0 {
@@ -33,7 +30,7 @@ void shuffle(Indices& order, std::uint32_t n, core::random_source& random) noexc
   for (std::uint32_t i = n; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
 }
 
-/// What choices have in common. As: the arms, each reached by visit(i, f).
+/// What choices have in common. Arms: the arms, each reached by visit(i, f).
 template <class Arms>
 class choice_arm {
  public:
@@ -328,235 +325,6 @@ template <class Op>
   requires is_operation<Op>
 auto choose(const std::vector<Op>& ops) {
   return choose(std::span<const Op>(ops));
-}
-
-// ---------------------------------------------------------------- wrap
-
-/// What wrap(op, f) gives.
-template <class Op, class F>
-class wrapped : public operation<wrapped<Op, F>> {
-  template <class V>
-  struct applied {
-    using type = std::invoke_result_t<F&, V>;
-  };
-  template <class V>
-    requires std::is_void_v<V>
-  struct applied<V> {
-    using type = std::invoke_result_t<F&>;
-  };
-
- public:
-  using result_type = typename applied<typename Op::result_type>::type;
-  static constexpr bool shared = Op::shared;
-
-  class arm {
-   public:
-    static constexpr bool home_only = Op::arm::home_only;
-    static constexpr bool resident = detail::is_resident<typename Op::arm>();
-    explicit arm(const wrapped& w) : inner_(w.op_), f_(w.f_) {}
-    explicit arm(wrapped&& w) : inner_(std::move(w.op_)), f_(std::move(w.f_)) {}
-
-    bool attempt(performer& p) { return inner_.attempt(p); }
-    core::pass publish(performer& p, std::uint32_t first) { return inner_.publish(p, first); }
-    void retract(performer& p) noexcept { inner_.retract(p); }
-    void retract_home() noexcept
-      requires home_only
-    {
-      inner_.retract_home();
-    }
-    template <class Visit>
-    void each_home(Visit& f)
-      requires resident
-    {
-      inner_.each_home(f);
-    }
-    bool confirm(performer& p)
-      requires resident
-    {
-      return inner_.confirm(p);
-    }
-    void decide(std::uint32_t winner) noexcept { inner_.decide(winner); }
-    result_type settle(performer& p) {
-      if constexpr (std::is_void_v<typename Op::result_type>) {
-        inner_.settle(p);
-        return f_();
-      } else {
-        return f_(inner_.settle(p));
-      }
-    }
-    void lose(performer& p) noexcept { inner_.lose(p); }
-    std::uint32_t leaves() const noexcept { return inner_.leaves(); }
-
-   private:
-    typename Op::arm inner_;
-    F f_;
-  };
-
-  wrapped(Op op, F f) : op_(std::move(op)), f_(std::move(f)) {}
-
- private:
-  Op op_;
-  F f_;
-};
-
-/// op, and then f of its result (of nothing, for void), in the performer.
-template <class Op, class F>
-  requires is_operation<Op>
-auto wrap(Op op, F f) {
-  return wrapped<Op, F>(std::move(op), std::move(f));
-}
-
-// ---------------------------------------------------------------- guard, with_nack
-
-/// What guard(f) gives.
-template <class F>
-class guarded : public operation<guarded<F>> {
-  using inner = std::invoke_result_t<F&>;
-
- public:
-  using result_type = typename inner::result_type;
-  static constexpr bool shared = inner::shared;
-
-  class arm : public inner::arm {
-   public:
-    explicit arm(const guarded& g) : inner::arm(F(g.f_)()) {}
-  };
-
-  explicit guarded(F f) : f_(std::move(f)) {}
-
- private:
-  F f_;
-};
-
-/// f() makes the operation anew for each perform.
-template <class F>
-  requires is_operation<std::invoke_result_t<F&>>
-auto guard(F f) {
-  return guarded<F>(std::move(f));
-}
-
-/// What with_nack(f) gives.
-template <class F>
-class nacked : public operation<nacked<F>> {
-  using inner = std::invoke_result_t<F&, event_operation>;
-
- public:
-  using result_type = typename inner::result_type;
-  static constexpr bool shared = true;
-
-  class arm {
-   public:
-    static constexpr bool home_only = inner::arm::home_only;
-    static constexpr bool resident = detail::is_resident<typename inner::arm>();
-    explicit arm(const nacked& n) : inner_(F(n.f_)(nack_.wait_op())) {}
-
-    bool attempt(performer& p) { return inner_.attempt(p); }
-    core::pass publish(performer& p, std::uint32_t first) { return inner_.publish(p, first); }
-    void retract(performer& p) noexcept { inner_.retract(p); }
-    void retract_home() noexcept
-      requires home_only
-    {
-      inner_.retract_home();
-    }
-    template <class Visit>
-    void each_home(Visit& f)
-      requires resident
-    {
-      inner_.each_home(f);
-    }
-    bool confirm(performer& p)
-      requires resident
-    {
-      return inner_.confirm(p);
-    }
-    void decide(std::uint32_t winner) noexcept { inner_.decide(winner); }
-    result_type settle(performer& p) { return inner_.settle(p); }
-    void lose(performer& p) noexcept {
-      inner_.lose(p);
-      nack_.set();
-    }
-    std::uint32_t leaves() const noexcept { return inner_.leaves(); }
-
-   private:
-    event nack_;
-    typename inner::arm inner_;
-  };
-
-  explicit nacked(F f) : f_(std::move(f)) {}
-
- private:
-  F f_;
-};
-
-/// f(nack) makes the operation anew for each perform. nack, an operation, is ready once this one
-/// was in a choice and lost, or was cancelled; never if it won.
-template <class F>
-  requires is_operation<std::invoke_result_t<F&, event_operation>>
-auto with_nack(F f) {
-  return nacked<F>(std::move(f));
-}
-
-// ---------------------------------------------------------------- always, never
-
-/// What always(v) gives.
-template <class T>
-class always_operation : public operation<always_operation<T>> {
- public:
-  using result_type = T;
-  static constexpr bool shared = false;
-
-  class arm {
-   public:
-    static constexpr bool home_only = false;
-    explicit arm(const always_operation& a) : value_(a.value_) {}
-    explicit arm(always_operation&& a) : value_(std::move(a.value_)) {}
-    bool attempt(performer&) noexcept { return true; }
-    core::pass publish(performer&, std::uint32_t) noexcept { return core::pass::wait; }
-    void retract(performer&) noexcept {}
-    void decide(std::uint32_t) noexcept {}
-    T settle(performer&) { return std::move(value_); }
-    void lose(performer&) noexcept {}
-    std::uint32_t leaves() const noexcept { return 1; }
-
-   private:
-    T value_;
-  };
-
-  explicit always_operation(T value) : value_(std::move(value)) {}
-
- private:
-  T value_;
-};
-
-/// Ready, with that value.
-template <class T>
-always_operation<T> always(T value) {
-  return always_operation<T>(std::move(value));
-}
-
-/// Never ready. For a choice that leaves out an arm.
-template <class T = void>
-class never_operation : public operation<never_operation<T>> {
- public:
-  using result_type = T;
-  static constexpr bool shared = false;
-
-  class arm {
-   public:
-    static constexpr bool home_only = false;
-    explicit arm(const never_operation&) noexcept {}
-    bool attempt(performer&) noexcept { return false; }
-    core::pass publish(performer&, std::uint32_t) noexcept { return core::pass::wait; }
-    void retract(performer&) noexcept {}
-    void decide(std::uint32_t) noexcept {}
-    [[noreturn]] T settle(performer&) noexcept { std::terminate(); }
-    void lose(performer&) noexcept {}
-    std::uint32_t leaves() const noexcept { return 1; }
-  };
-};
-template <class T = void>
-never_operation<T> never() noexcept {
-  return {};
 }
 
 }  // namespace weft::inline v0

@@ -10,7 +10,7 @@
 #include "weft/choose.hpp"
 #include "weft/operation.hpp"
 #include "weft/result.hpp"
-#include "weft/task.hpp"
+#include "weft/wrap.hpp"
 
 namespace weft::inline v0 {
 

@@ -73,11 +73,7 @@ inline fiber& running_fiber(lua_State* L, state& s, const char* function) {
 /// and pushes the handle.
 fiber& spawn(lua_State* L, state& s, core::scope& home, int nargs, bool daemon);
 
-/// The worker has nothing ready: gives the threads of a burst of fibers back to the collector.
-void compact_threads(state& s);
-/// Pushes the function that does it, for run_loop's frame.
-void push_compact(lua_State* L);
-/// Pushes the function that begins a fiber's epilogue, likewise.
+/// Pushes the function that begins a fiber's epilogue, for run_loop's frame.
 void push_epilogue(lua_State* L);
 
 /// Pushes what a fiber has left behind (lua/weft/report.lua): nil, or a table of its results, name,

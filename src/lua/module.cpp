@@ -182,6 +182,12 @@ void add_functions(lua_State* L, const luaL_Reg* list) {
   luaL_setfuncs(L, list, 2);
 }
 
+void push_internal(lua_State* L, lua_CFunction f) {
+  lua_pushvalue(L, lua_upvalueindex(state_upvalue));
+  lua_pushvalue(L, lua_upvalueindex(anchors_upvalue));
+  lua_pushcclosure(L, f, 2);
+}
+
 void add_type(lua_State* L, anchor a, const char* name, const luaL_Reg* methods,
               const luaL_Reg* metamethods) {
   lua_newtable(L);

@@ -13,6 +13,7 @@
 
 #include "lua/operation.hpp"
 #include "lua/scope.hpp"
+#include "lua/threads.hpp"
 #include "lua/watch.hpp"
 
 namespace weft::inline v0::lua {

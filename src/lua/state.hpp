@@ -121,6 +121,8 @@ inline void push_anchor(lua_State* L, anchor a) {
 /// Fills the table on top with functions that have our two upvalues; for use in module.cpp's open
 /// functions, whose own upvalues they are.
 void add_functions(lua_State* L, const luaL_Reg* functions);
+/// Pushes one such function, which no table holds.
+void push_internal(lua_State* L, lua_CFunction f);
 /// A metatable with these methods in __index, anchored; leaves nothing on the stack.
 void add_type(lua_State* L, anchor a, const char* name, const luaL_Reg* methods,
               const luaL_Reg* metamethods);
