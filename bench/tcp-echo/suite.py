@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """TCP echo with messages of 64 bytes: CPU time of the server a message, latency, what an idle connection costs."""
 import contextlib, itertools, random, resource, socket, subprocess, time
-from harness import BENCH, LUAS, Job, Metric, Skip, built, lua_command, measure, pinned
+from harness import BENCH, LUAS, PRESET, ROOT, Job, Metric, Skip, built, lua_command, measure, pinned
 
 HERE = BENCH / "tcp-echo"
 LIMIT = "C epoll"
@@ -14,7 +14,13 @@ def servers():
     def script(lua, name): return lambda: [*lua_command(lua, name), HERE / f"{name}_echo.lua"]
     def compiled(name, source, *command): return lambda: [built(name, (HERE / source,), (*command, "{out}", HERE / source))]
 
+    def native():
+        source, lib = HERE / "weft_cpp_echo.cpp", PRESET / "lib"
+        return [built("weft_cpp_echo", (source, lib / "libweft.so"), ("g++", "-std=c++20", "-O2", "-DNDEBUG", f"-I{ROOT}/include", source,
+                      "-o", "{out}", f"-L{lib}", "-lweft", f"-Wl,-rpath,{lib}", "-pthread"))]
+
     yield LIMIT, compiled("epoll_echo", "epoll_echo.c", "gcc", "-O2", "-o")
+    yield "weft C++", native
     for name in ("weft", "luv", "cqueues"):
         yield from ((f"{name} {lua}", script(lua, name)) for lua in LUAS)
     yield "copas luajit", script("luajit", "copas")
@@ -65,9 +71,9 @@ def jobs(options):
 
 
 def metrics():
-    bars = {"cpu": {"weft lua5.4": 1.1}, "p99": {"weft lua5.4": 1.15}}
+    bars = {"cpu": {"weft lua5.4": 1.1, "weft C++": 1.05}, "p99": {"weft lua5.4": 1.15, "weft C++": 1.15}}
     for connections in (100, 1000):
         for name in ("cpu", "p50", "p99", "rate"):
             metric = f"{name}_{connections}"
             yield Metric("tcp-echo", metric, (metric, LIMIT), bars.get(name, {}))
-    yield Metric("tcp-echo", f"idle_{IDLE}", None, {f"weft {lua}": 2560 for lua in LUAS})
+    yield Metric("tcp-echo", f"idle_{IDLE}", None, {"weft C++": 2048} | {f"weft {lua}": 2560 for lua in LUAS})
