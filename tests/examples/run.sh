@@ -216,7 +216,7 @@ examples() {
     head -c 5000000 /dev/urandom > "$dir/www/file"
     (cd "$dir/www" && exec python3 -u -m http.server --bind 127.0.0.1 0 > "$dir/http.log" 2> /dev/null) &
     servers+=("$!")
-    for _ in $(seq 100); do grep -q Serving "$dir/http.log" 2> /dev/null && break; sleep 0.05; done
+    for _ in $(seq 600); do grep -q Serving "$dir/http.log" 2> /dev/null && break; sleep 0.05; done
     http_port=$(sed -n 's/.* port \([0-9]*\).*/\1/p' "$dir/http.log" | head -1)
     serve proxy3.lua examples/proxy.lua 127.0.0.1 "$http_port" || return
     for _ in 1 2 3; do
