@@ -2,70 +2,40 @@
 // event: something that happens once and that any number of tasks and threads may wait for.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 
-#include "weft/config.hpp"
-#include "weft/core/list.hpp"
-#include "weft/core/lock.hpp"
-#include "weft/operation.hpp"
+#include "weft/core/waiters.hpp"
+#include "weft/ready_arm.hpp"
 
 namespace weft::inline v0 {
 
 namespace detail {
 
-/// The shared part. `set` never becomes false again; nobody waits once it is true.
-class WEFT_API event_state {
+/// The shared part. It never becomes unset again; nobody waits once it is set.
+class event_state {
  public:
-  bool is_set() const noexcept { return set_.load(std::memory_order_acquire); }
+  core::waiters& waiting() noexcept { return waiting_; }
+  bool ready() const noexcept { return is_set_; }
+  bool is_set() noexcept {
+    const core::waiters::looking held(waiting_);
+    return is_set_;
+  }
   /// False: it was set before.
-  bool set() noexcept;
-  /// Links r, or completes its owner if the event is set.
-  core::pass publish(core::wait_record& r) noexcept;
-  void retract(core::wait_record& r) noexcept;
+  bool set() noexcept {
+    core::waiters::holding held(waiting_);
+    held.complete_all();
+    return !std::exchange(is_set_, true);
+  }
 
  private:
-  core::tiny_lock lock_;
-  core::atomic<bool> set_{false};
-  core::list<core::wait_record> waiters_;
+  core::waiters waiting_;
+  bool is_set_ = false;
 };
 
 }  // namespace detail
 
 /// Ready once the event is set.
-class event_operation : public operation<event_operation> {
- public:
-  using result_type = void;
-  static constexpr bool shared = true;
-
-  class arm {
-   public:
-    static constexpr bool home_only = false;
-    explicit arm(const event_operation& op) noexcept : state_(op.state_) {}
-    bool attempt(performer&) noexcept { return state_->is_set(); }
-    core::pass publish(performer& p, std::uint32_t index) noexcept {
-      record_.owner = &p.task();
-      record_.arm = index;
-      return state_->publish(record_);
-    }
-    void retract(performer&) noexcept { state_->retract(record_); }
-    void decide(std::uint32_t) noexcept {}
-    void settle(performer&) noexcept {}
-    void lose(performer&) noexcept {}
-    std::uint32_t leaves() const noexcept { return 1; }
-
-   private:
-    std::shared_ptr<detail::event_state> state_;
-    core::wait_record record_;
-  };
-
- private:
-  friend class event;
-  explicit event_operation(std::shared_ptr<detail::event_state> state) noexcept
-      : state_(std::move(state)) {}
-
-  std::shared_ptr<detail::event_state> state_;
-};
+using event_operation = detail::ready_operation<std::shared_ptr<detail::event_state>>;
 
 /// Happens once. Copies are the same event. Any thread.
 class event {

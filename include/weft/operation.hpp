@@ -95,11 +95,39 @@ namespace detail {
 template <class T>
 using regular = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
+/// What the arms of operations that leave one record have in common.
+template <class Record = core::wait_record>
+class single_arm {
+ public:
+  static constexpr bool home_only = false;
+  single_arm() noexcept = default;
+  single_arm(const single_arm&) = delete;
+  single_arm& operator=(const single_arm&) = delete;
+
+  void decide(std::uint32_t) noexcept {}
+  void lose(performer&) noexcept {}
+  std::uint32_t leaves() const noexcept { return 1; }
+
+ protected:
+  /// For publish(): the record, in the performer's name.
+  Record& record_of(performer& p, std::uint32_t index) noexcept {
+    record_.owner = &p.task();
+    record_.arm = index;
+    return record_;
+  }
+  Record record_;
+};
+
+/// Whether a perform throws when its task is cancelled. A deaf one is for what has to happen before
+/// a cancelled task goes on, and is short.
+enum class hearing : bool { deaf, normal };
+
 /// One performance of an operation by a task: what `co_await op` awaits.
-template <class Op>
+template <class Op, hearing Hears = hearing::normal>
 class [[nodiscard]] performance : core::parked_wait,
                                   detail::resident_part<is_resident<typename Op::arm>()> {
   static constexpr bool resident = is_resident<typename Op::arm>();
+  static constexpr bool hears = Hears == hearing::normal;
 
  public:
   using result_type = typename Op::result_type;
@@ -120,6 +148,7 @@ class [[nodiscard]] performance : core::parked_wait,
   result_type await_resume() {
     if constexpr (resident)
       if (this->failure) std::rethrow_exception(std::move(this->failure));
+    if constexpr (!hears) c_->life.clear(core::lifecycle::deaf, c_->concurrent);
     performer p(*c_);
     take_back(p);
     if (cancelled_) {
@@ -134,7 +163,7 @@ class [[nodiscard]] performance : core::parked_wait,
   bool perform(std::coroutine_handle<> here) {
     core::coroutine& c = *c_;
     performer p(c);
-    if (c.is_cancelled()) return give_up(here);
+    if (hears && c.is_cancelled()) return give_up(here);
     if constexpr (resident) {
       at_home = go_on_at_home;
       if (core::worker& there = core::place_of(arm_, *c.on); &there != c.on) {
@@ -143,6 +172,14 @@ class [[nodiscard]] performance : core::parked_wait,
       }
     }
     if (arm_.attempt(p)) return spent(here);
+    return wait(here);
+  }
+
+  /// Nothing is ready. Apart from perform, which is small enough to be inlined then.
+  [[gnu::noinline]] bool wait(std::coroutine_handle<> here) {
+    core::coroutine& c = *c_;
+    performer p(c);
+    if constexpr (!hears) c.life.set(core::lifecycle::deaf, c.concurrent);
     if constexpr (resident) c.stay(*this);
     begin(c);
     switch (arm_.publish(p, 0)) {
@@ -155,7 +192,7 @@ class [[nodiscard]] performance : core::parked_wait,
       default: break;
     }
     // Published, so a canceller may see it now; what was asked for before is seen here.
-    if (c.concurrent && c.is_cancelled() && c.complete_at_home(core::winner_cancelled)) {
+    if (hears && c.concurrent && c.is_cancelled() && c.complete_at_home(core::winner_cancelled)) {
       if constexpr (resident) c.stay_no_more();
       arm_.retract(p);
       return give_up(here);

@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <thread>
 #include <vector>
 
@@ -15,13 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using weft::task;
-
-/// A hundredth of a count under a sanitizer (WEFT_TEST_SCALE), at least one.
-int scaled(int n) {
-  const char* s = std::getenv("WEFT_TEST_SCALE");
-  const double scale = s ? std::atof(s) : 1.0;
-  return std::max(1, static_cast<int>(n * scale));
-}
 
 class Stress : public RuntimeTest {};
 
