@@ -9,7 +9,9 @@
 // allocation, no foreign code.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "weft/core/task.hpp"
 
@@ -53,6 +55,26 @@ inline claim_result claim(task& mine, task& peer) noexcept {
   const std::uint64_t end = second == detail::step::took ? task::synced : task::waiting;
   lo.word.store(lo_generation * task::generation_step | end, std::memory_order_release);
   return second == detail::step::took ? claim_result::won : verdict(hi);
+}
+
+/// The same for many: performs that are published in one place, whose lock the caller holds, each
+/// owner once and by ascending address. All become S, and the caller writes the winners and wakes;
+/// or none does, and the record of one that is decided already is returned. Whoever holds a C
+/// waits only for owners at higher addresses, as in claim(): no cycle.
+inline wait_record* claim_all(std::span<wait_record* const> party) noexcept {
+  const auto decide = [](std::span<wait_record* const> claimed, std::uint64_t state) {
+    for (wait_record* r : claimed)
+      r->owner->word.store(r->owner->generation() * task::generation_step | state,
+                           std::memory_order_release);
+  };
+  for (std::size_t i = 0; i < party.size(); ++i) {
+    task& t = *party[i]->owner;
+    if (detail::take(t, t.generation(), task::claimed) == detail::step::took) continue;
+    decide(party.first(i), task::waiting);
+    return party[i];
+  }
+  decide(party, task::synced);
+  return nullptr;
 }
 
 }  // namespace weft::inline v0::core
