@@ -50,6 +50,8 @@ always_operation<T> always(T value) {
 template <class T = void>
 class never_operation : public operation<never_operation<T>> {
  public:
+  never_operation() noexcept {}
+
   using result_type = T;
   static constexpr bool shared = false;
 

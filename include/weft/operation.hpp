@@ -133,6 +133,7 @@ class [[nodiscard]] performance : core::parked_wait,
   using result_type = typename Op::result_type;
 
   template <class Source>
+    requires(!std::is_same_v<std::remove_cvref_t<Source>, performance>)
   explicit performance(Source&& op) : arm_(std::forward<Source>(op)) {}
   performance(const performance&) = delete;
   performance& operator=(const performance&) = delete;
@@ -266,7 +267,8 @@ class [[nodiscard]] performance : core::parked_wait,
 }  // namespace detail
 
 template <class Op>
-struct operation {
+class operation {
+ public:
   detail::performance<Op> operator co_await() const& {
     return detail::performance<Op>(static_cast<const Op&>(*this));
   }
@@ -279,6 +281,9 @@ struct operation {
   auto try_perform() && { return attempt(static_cast<Op&&>(*this)); }
 
  private:
+  friend Op;
+  operation() noexcept = default;
+
   template <class Source>
   static auto attempt(Source&& op);
 };

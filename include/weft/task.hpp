@@ -33,38 +33,38 @@ class outcome {
   outcome(const outcome&) = delete;
   outcome& operator=(const outcome&) = delete;
   ~outcome() {
-    if (holds_ == holds::value) std::destroy_at(&value_);
-    if (holds_ == holds::error) std::destroy_at(&error_);
+    if (holds_ == holds::value) std::destroy_at(&kept);
+    if (holds_ == holds::error) std::destroy_at(&thrown);
   }
 
   template <class U>
   void set(U&& value) {
     if constexpr (std::is_reference_v<T>)
-      ::new (&value_) stored(std::addressof(value));
+      ::new (&kept) stored(std::addressof(value));
     else
-      ::new (&value_) stored(std::forward<U>(value));
+      ::new (&kept) stored(std::forward<U>(value));
     holds_ = holds::value;
   }
   void fail(std::exception_ptr e) noexcept {
-    ::new (&error_) std::exception_ptr(std::move(e));
+    ::new (&thrown) std::exception_ptr(std::move(e));
     holds_ = holds::error;
   }
   std::exception_ptr error() const noexcept {
-    return holds_ == holds::error ? error_ : std::exception_ptr();
+    return holds_ == holds::error ? thrown : std::exception_ptr();
   }
   T take() {
-    if (holds_ == holds::error) std::rethrow_exception(error_);
+    if (holds_ == holds::error) std::rethrow_exception(thrown);
     if constexpr (std::is_reference_v<T>)
-      return static_cast<T>(*value_);
+      return static_cast<T>(*kept);
     else
-      return std::move(value_);
+      return std::move(kept);
   }
 
  private:
   enum class holds : unsigned char { nothing, value, error };
   union {
-    stored value_;
-    std::exception_ptr error_;
+    stored kept;
+    std::exception_ptr thrown;
   };
   holds holds_ = holds::nothing;
 };

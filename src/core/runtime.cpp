@@ -245,6 +245,7 @@ runtime_handle::runtime_handle(detail::runtime_state& s) noexcept : state_(&s) {
 runtime_handle::runtime_handle(const runtime_handle& other) noexcept
     : runtime_handle(*other.state_) {}
 runtime_handle& runtime_handle::operator=(const runtime_handle& other) noexcept {
+  if (this == &other) return *this;
   other.state_->add_reference();
   state_->drop_reference();
   state_ = other.state_;
