@@ -59,7 +59,8 @@ core::homed& transfer_arm::home() noexcept { return *t_.on; }
 bool transfer_arm::try_now() noexcept {
   const std::int64_t n = try_once(t_);
   if (n == -EAGAIN) return false;
-  result_ = n;
+  // A close elsewhere shuts the descriptor down before it gets here: that is no end of the stream.
+  result_ = n <= 0 && t_.on->closed() ? was_closed : n;
   io::end_turn(t_.on->io, direction_of(t_.what));
   return true;
 }
@@ -95,7 +96,7 @@ core::pass transfer_arm::publish(performer& p, std::uint32_t index) {
 
 bool transfer_arm::confirm(performer& p) noexcept {
   homed_socket& s = *t_.on;
-  if (p.task().closed || s.io.closed()) return true;
+  if (p.task().closed || s.closed()) return true;
   io::begin_turn(s.io, direction_of(t_.what));
   return try_now();
 }
