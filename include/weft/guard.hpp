@@ -38,6 +38,14 @@ auto guard(F f) {
   return guarded<F>(std::move(f));
 }
 
+namespace detail {
+/// Of one with_nack: they nest, and each has its own.
+template <class F>
+struct nack_event {
+  event nack;
+};
+}  // namespace detail
+
 /// What with_nack(f) gives.
 template <class F>
 class nacked : public operation<nacked<F>> {
@@ -47,42 +55,17 @@ class nacked : public operation<nacked<F>> {
   using result_type = typename inner::result_type;
   static constexpr bool shared = true;
 
-  class arm {
+  /// The arm that f makes, and the event that its loss sets, which has to be there first.
+  class arm : detail::nack_event<F>, public inner::arm {
+    using own = detail::nack_event<F>;
+
    public:
-    static constexpr bool home_only = inner::arm::home_only;
-    static constexpr bool resident = detail::is_resident<typename inner::arm>();
-    explicit arm(const nacked& n) : inner_(F(n.f_)(nack_.wait_op())) {}
+    explicit arm(const nacked& n) : inner::arm(F(n.f_)(own::nack.wait_op())) {}
 
-    bool attempt(performer& p) { return inner_.attempt(p); }
-    core::pass publish(performer& p, std::uint32_t first) { return inner_.publish(p, first); }
-    void retract(performer& p) noexcept { inner_.retract(p); }
-    void retract_home() noexcept
-      requires home_only
-    {
-      inner_.retract_home();
-    }
-    template <class Visit>
-    void each_home(Visit& f)
-      requires resident
-    {
-      inner_.each_home(f);
-    }
-    bool confirm(performer& p)
-      requires resident
-    {
-      return inner_.confirm(p);
-    }
-    void decide(std::uint32_t winner) noexcept { inner_.decide(winner); }
-    result_type settle(performer& p) { return inner_.settle(p); }
     void lose(performer& p) noexcept {
-      inner_.lose(p);
-      nack_.set();
+      inner::arm::lose(p);
+      own::nack.set();
     }
-    std::uint32_t leaves() const noexcept { return inner_.leaves(); }
-
-   private:
-    event nack_;
-    typename inner::arm inner_;
   };
 
   explicit nacked(F f) : f_(std::move(f)) {}

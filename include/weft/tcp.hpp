@@ -99,7 +99,7 @@ class WEFT_API opening_arm {
 
 }  // namespace detail
 
-/// What tcp_stream::connect_op and tcp_listener::bind_op give. One that has lost or was cancelled
+/// What tcp_stream::connect_op and tcp_listener::bind give. One that has lost or was cancelled
 /// has closed its socket.
 template <class T>
 class opening_operation : public operation<opening_operation<T>> {

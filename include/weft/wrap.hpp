@@ -27,46 +27,22 @@ class wrapped : public operation<wrapped<Op, F>> {
   using result_type = typename applied<typename Op::result_type>::type;
   static constexpr bool shared = Op::shared;
 
-  class arm {
+  /// The inner arm, but for the result.
+  class arm : public Op::arm {
    public:
-    static constexpr bool home_only = Op::arm::home_only;
-    static constexpr bool resident = detail::is_resident<typename Op::arm>();
-    explicit arm(const wrapped& w) : inner_(w.op_), f_(w.f_) {}
-    explicit arm(wrapped&& w) : inner_(std::move(w.op_)), f_(std::move(w.f_)) {}
+    explicit arm(const wrapped& w) : Op::arm(w.op_), f_(w.f_) {}
+    explicit arm(wrapped&& w) : Op::arm(std::move(w.op_)), f_(std::move(w.f_)) {}
 
-    bool attempt(performer& p) { return inner_.attempt(p); }
-    core::pass publish(performer& p, std::uint32_t first) { return inner_.publish(p, first); }
-    void retract(performer& p) noexcept { inner_.retract(p); }
-    void retract_home() noexcept
-      requires home_only
-    {
-      inner_.retract_home();
-    }
-    template <class Visit>
-    void each_home(Visit& f)
-      requires resident
-    {
-      inner_.each_home(f);
-    }
-    bool confirm(performer& p)
-      requires resident
-    {
-      return inner_.confirm(p);
-    }
-    void decide(std::uint32_t winner) noexcept { inner_.decide(winner); }
     result_type settle(performer& p) {
       if constexpr (std::is_void_v<typename Op::result_type>) {
-        inner_.settle(p);
+        Op::arm::settle(p);
         return f_();
       } else {
-        return f_(inner_.settle(p));
+        return f_(Op::arm::settle(p));
       }
     }
-    void lose(performer& p) noexcept { inner_.lose(p); }
-    std::uint32_t leaves() const noexcept { return inner_.leaves(); }
 
    private:
-    typename Op::arm inner_;
     F f_;
   };
 

@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "weft/weft.hpp"
 
@@ -107,6 +109,35 @@ task<std::size_t> chooses() {
 TEST(Choose, OneOfTwo) {
   weft::runtime rt;
   EXPECT_EQ(rt.block_on(chooses()), 0U);
+}
+
+// Each of the nested ones has a nack of its own; the loser's are set, the winner's never.
+auto nested_nacks(weft::receiver<int> rx, std::vector<weft::event_operation>* nacks) {
+  return weft::with_nack([rx, nacks](weft::event_operation outer) {
+    nacks->push_back(outer);
+    return weft::guard([rx, nacks] {
+      return weft::with_nack([rx, nacks](weft::event_operation inner) {
+        nacks->push_back(inner);
+        return weft::wrap(rx.recv_op(), [](std::optional<int> v) { return *v; });
+      });
+    });
+  });
+}
+task<> loses_and_wins() {
+  auto [tx, rx] = weft::channel<int>(1);
+  std::vector<weft::event_operation> lost, won;
+  auto loses = weft::choose(nested_nacks(rx, &lost), weft::always(1));
+  EXPECT_EQ((co_await loses).index(), 1U);
+  EXPECT_TRUE(co_await tx.send(7));
+  auto wins = weft::choose(nested_nacks(rx, &won), weft::never());
+  EXPECT_EQ(std::get<0>(co_await wins), 7);
+  for (auto& n : lost) EXPECT_TRUE(n.try_perform());
+  for (auto& n : won) EXPECT_FALSE(n.try_perform());
+  EXPECT_EQ(lost.size() + won.size(), 4U);
+}
+TEST(Nack, NestedOnesAreSetApart) {
+  weft::runtime rt;
+  rt.block_on(loses_and_wins());
 }
 
 }  // namespace

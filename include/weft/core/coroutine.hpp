@@ -112,12 +112,10 @@ struct WEFT_API coroutine : task, list_node {
   parked_wait* wait = nullptr;      // set while it has home-only records, or is resident
   wait_record* joiner = nullptr;    // see life
   std::exception_ptr (*failure)(coroutine&) noexcept = nullptr;  // of one that has failed
-  const char* waits_for = nullptr;
   lifecycle life;
   // The worker has left it, parked: whoever wakes it may take it along. Else it is home's to
   // resume.
   atomic<bool> resting{false};
-  std::uint32_t id = 0;
   std::uint32_t since = 0;  // milliseconds of the worker's coarse clock when it parked
   std::uint16_t shard = 0;  // of home: whose list it is in
   action next_action = action::go_on;
