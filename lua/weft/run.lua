@@ -110,6 +110,15 @@ return function(weft)
     end)
   end
 
+  -- In a state that is attached a run is driven by the worker that there is.
+  local function check_backend(opts)
+    local backend = core.counters().backend
+    if opts.backend and opts.backend ~= backend then
+      core.misuse(("option 'backend' of run (%s): the state is attached to a worker with %s"):format(
+        opts.backend, backend))
+    end
+  end
+
   local function drive(opts, f, ...)
     if opts.preempt and not core.can_preempt then
       core.misuse "option 'preempt' of run needs Lua 5.3 or later: a hook cannot yield before"
@@ -117,14 +126,18 @@ return function(weft)
     if opts.dump_signal and not core.catch_dump(opts.dump_signal) then
       core.misuse(("bad option 'dump_signal' of run (%s: SIGQUIT, SIGUSR1 or SIGUSR2)"):format(opts.dump_signal))
     end
-    local _, inside = core.attached()
+    local attached, inside, own = core.attached()
     if inside then return drive_inside(opts, f, ...) end
+    if attached then
+      if not own then core.misuse "'run': this state is driven by its host; use weft.spawn" end
+      check_backend(opts)
+    end
     local body = f
     if opts.drain == false then
       function body(...) return returned(f(...)) end
     end
     coroutines.replace()
-    return ended(pcall(core.run_loop, opts.backend, nil, false, seconds(opts), body, ...))
+    return ended(pcall(core.run_loop, false, opts.backend, nil, false, seconds(opts), body, ...))
   end
 
   -- ---- deterministic tests ----
@@ -158,7 +171,7 @@ return function(weft)
     end
     coroutines.replace()
     return seeded(seed, pcall(ended,
-      pcall(core.run_loop, opts.backend, seed, opts.virtual_time ~= false, nil, f, ...)))
+      pcall(core.run_loop, true, opts.backend, seed, opts.virtual_time ~= false, nil, f, ...)))
   end
 
   -- Tries f under the seeds 1 .. n; raises the first failure with its seed.

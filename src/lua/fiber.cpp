@@ -16,11 +16,6 @@ namespace {
 // A fiber that has been told so often that it is cancelled, and goes on, is named.
 constexpr unsigned stubborn_raises = 1000;
 
-void run_fiber(core::task& t, core::worker& w);
-void wake_fiber(core::task& t) noexcept;
-
-const core::task_kind fiber_kind = {"fiber", run_fiber, wake_fiber};
-
 void wake_fiber(core::task& t) noexcept { static_cast<fiber&>(t).home->at->ready(t); }
 
 // ---- the end of a fiber ----
@@ -242,9 +237,11 @@ void mark_outcome(fiber& f) {
 /// All fibers of a batch in one frame: a yield leaves C frames behind by longjmp, so the processor
 /// predicts each return wrong that comes after it.
 void run_fiber(core::task& t, core::worker& w) {
-  state& s = *static_cast<state*>(w.host);
-  for (core::task* next = &t; next; next = w.next_of(fiber_kind))
+  state& s = *static_cast<const fiber_kind*>(t.kind)->of;
+  for (core::task* next = &t; next; next = w.next_of(s.kind))
     resume_fiber(s, w, static_cast<fiber&>(*next));
+  if (is_sparse(s) && !w.has_ready()) [[unlikely]]
+    compact_threads(s);
 }
 
 // ---- join ----
@@ -297,7 +294,7 @@ const operation_kind join_kind = {join_waits_for, join_ready, join_settle, join_
 
 thread_local constinit running_thread running;
 
-fiber::fiber() noexcept : core::scoped_task(fiber_kind) {}
+state::state() noexcept : kind{{"fiber", run_fiber, wake_fiber}, this} {}
 
 bool can_yield(lua_State* L, const state& s) {
 #if LUA_VERSION_NUM >= 503
@@ -400,7 +397,7 @@ fiber& spawn(lua_State* L, state& s, core::scope& home, int nargs, bool daemon) 
   if (nargs >= LUA_MINSTACK && !lua_checkstack(co, nargs + 1)) luaL_error(L, "too many arguments");
   lua_xmove(L, co, nargs + 1);
   void* place = new_userdata(L, sizeof(fiber), 0);
-  fiber& f = *::new (place) fiber();
+  fiber& f = *::new (place) fiber(s.kind);
   push_anchor(L, anchor_fiber_mt);
   lua_setmetatable(L, -2);
   push_anchor(L, anchor_threads);

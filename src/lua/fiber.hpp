@@ -13,7 +13,7 @@
 namespace weft::inline v0::lua {
 
 struct fiber : core::scoped_task {
-  fiber() noexcept;
+  explicit fiber(const fiber_kind& k) noexcept : core::scoped_task(k) {}
 
   // What every switch touches comes first, behind the run queue's part of the task.
   lua_State* co = nullptr;         // null once it has ended
@@ -73,7 +73,7 @@ inline fiber& running_fiber(lua_State* L, state& s, const char* function) {
 /// and pushes the handle.
 fiber& spawn(lua_State* L, state& s, core::scope& home, int nargs, bool daemon);
 
-/// Pushes the function that begins a fiber's epilogue, for run_loop's frame.
+/// Pushes the function that begins a fiber's epilogue, for the frame that drives.
 void push_epilogue(lua_State* L);
 
 /// Pushes what a fiber has left behind (lua/weft/report.lua): nil, or a table of its results, name,

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
 
 #include "lua/arguments.hpp"
@@ -32,8 +33,8 @@ constexpr const char* copy_key = "weft.core";
 
 int state_gc(lua_State* L) {
   auto* s = static_cast<state*>(lua_touserdata(L, 1));
-  if (s->current)
-    (void)s->worker.release();  // os.exit from a fiber: the loop is still on the stack
+  // After os.exit from a fiber the loop is still on the stack.
+  if (s->owns_worker && !s->current) const std::unique_ptr<core::worker> gone(s->worker);
   s->~state();
   return 0;
 }
@@ -182,6 +183,15 @@ void add_functions(lua_State* L, const luaL_Reg* list) {
   luaL_setfuncs(L, list, 2);
 }
 
+bool push_function(lua_State* L, lua_CFunction f) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  if (lua_isnil(L, -1)) return lua_pop(L, 1), false;
+  lua_rawgeti(L, -1, anchor_state);
+  lua_insert(L, -2);
+  lua_pushcclosure(L, f, 2);
+  return true;
+}
+
 void push_internal(lua_State* L, lua_CFunction f) {
   lua_pushvalue(L, lua_upvalueindex(state_upvalue));
   lua_pushvalue(L, lua_upvalueindex(anchors_upvalue));
@@ -236,6 +246,8 @@ extern "C" __attribute__((visibility("default"))) int luaopen_weft_core(lua_Stat
   }
   weak_table(L, "v");
   lua_rawseti(L, anchors, anchor_choices);
+  lua_newthread(L);
+  lua_rawseti(L, anchors, anchor_driver);
   lua_pushvalue(L, anchors);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors_key);
   lua_pushliteral(L, WEFT_VERSION);

@@ -16,9 +16,7 @@ void open_net(lua_State* L);
 namespace {
 
 /// The scope that a stream's last bytes keep open: the root of the run that it is attached to.
-core::scope* root_of(io::socket& o) {
-  return o.attached ? static_cast<state*>(o.at->host)->root : nullptr;
-}
+core::scope* root_of(const state& s, const io::socket& o) { return o.attached ? s.root : nullptr; }
 
 int stream_shutdown(lua_State* L) {
   state& s = state_of(L);
@@ -86,8 +84,9 @@ int socket_tostring(lua_State* L) {
 }
 
 int stream_close(lua_State* L) {
-  auto& st = check_open<io::stream>(L, state_of(L), "close");
-  io::close(st, root_of(st));
+  state& s = state_of(L);
+  auto& st = check_open<io::stream>(L, s, "close");
+  io::close(st, root_of(s, st));
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -99,8 +98,9 @@ int listener_close(lua_State* L) {
 
 /// The end of a block, after a close by hand or not.
 int stream_end(lua_State* L) {
-  auto& st = check<io::stream>(L, state_of(L), "close");
-  io::close(st, root_of(st));
+  state& s = state_of(L);
+  auto& st = check<io::stream>(L, s, "close");
+  io::close(st, root_of(s, st));
   return 0;
 }
 int listener_end(lua_State* L) {
@@ -108,10 +108,9 @@ int listener_end(lua_State* L) {
   return 0;
 }
 
-// A finalizer does not look at the state, which may have gone before it.
 int stream_gc(lua_State* L) {
   auto& st = *static_cast<io::stream*>(lua_touserdata(L, 1));
-  io::drop(st, root_of(st));
+  io::drop(st, root_of(state_of(L), st));
   return 0;
 }
 int listener_gc(lua_State* L) {

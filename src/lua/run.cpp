@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Attaching a state to a worker and driving it: weft.run. While it is attached there is a root
-// scope; a supervisor waits for the root's children, and stops the worker when nothing is left.
+// weft.run: attaches the state, unless it is, and drives it. A supervisor waits for the root's
+// children, and stops the worker when nothing is left.
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -8,11 +8,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <memory>
-#include <new>
 
-#include "lua/operation.hpp"
-#include "lua/scope.hpp"
+#include "lua/attach.hpp"
 #include "lua/threads.hpp"
 #include "lua/watch.hpp"
 
@@ -55,112 +52,78 @@ const core::task_kind supervisor_kind = {"supervisor", supervise, wake_superviso
 
 supervisor::supervisor(lua::state& s) noexcept : core::task(supervisor_kind), home(s) {}
 
-/// Null and a message if there is no such backend, or no memory.
-const char* make_worker(state& s, const char* backend) noexcept {
-  const char* error = nullptr;
-  std::unique_ptr<core::reactor> r(core::make_reactor(backend, &error));
-  if (!r) return error ? error : "no reactor";
-  try {
-    s.worker = std::make_unique<core::worker>(std::move(r));
-  } catch (const std::bad_alloc&) {
-    return "not enough memory";
-  }
-  s.worker->host = &s;
-  return nullptr;
-}
-
-/// The loop. Its guard has a destructor, so nothing in here may raise: fibers run under lua_resume,
-/// and everything else that could is called with lua_pcall.
+/// The loop, until the root's children have ended. Its guard has a destructor, so nothing in here
+/// may raise: fibers run under lua_resume, and everything else that could is called with lua_pcall.
 core::worker::outcome drive(state& s) noexcept {
   supervisor watcher(s);
   watcher.watch();
-  const core::worker::driving guard(*s.worker);
+  const driving guard(s);
   for (;;) {
     const core::worker::outcome o = s.worker->turn(core::forever);
     if (o != core::worker::outcome::ran) {
       if (watcher.record.linked()) watcher.record.unlink();
+      s.worker->clear_stop();
       return o;
     }
     if (interrupts.load(std::memory_order_relaxed)) core::cancel_scope(*s.root);
     if (take_dump_request()) dump(s);
-    if (!s.worker->has_ready()) compact_threads(s);
   }
 }
 
 /// Runs what is still queued (alarms of scopes that have ended) so that nothing is left behind.
 void drain(state& s) noexcept {
-  const core::worker::driving guard(*s.worker);
-  s.worker->clear_stop();
+  const driving guard(s);
   while (s.worker->has_ready()) s.worker->turn(0);
 }
 
-/// What of the state belongs to one run; a run inside a run (weft.test in a fiber) puts it aside.
-struct run_frame {
-  lua_State* L;
-  fiber* current;
-  lua_State* inner;
-  core::worker* worker;
-  scope_object* root;
-  watch_options watch;
-};
+/// The report of a deadlock on top of L, and everything is cancelled.
+void report_deadlock(lua_State* L, state& s) {
+  lua_getfield(L, state::report_index, "deadlock");
+  if (lua_pcall(L, 0, 1, 0) != 0) lua_tostring(L, -1);
+  core::cancel_scope(*s.root);
+}
 
-/// run_loop(backend, seed, virtual_time, { watchdog, preempt }, f, ...) -> the main fiber's handle,
-/// root's failures or nil, what kind of end: true, or the deadlock's report, whether Ctrl-C ended
-/// it. All children of the root have ended then. Other runs of this state wait meanwhile.
+/// run_loop(own, backend, seed, virtual_time, { watchdog, preempt }, f, ...) -> the main fiber's
+/// handle, root's failures or nil, what kind of end: true, or the deadlock's report, whether Ctrl-C
+/// ended it. All children of its root have ended then. own: a worker of its own; else the one that
+/// the state is attached to, whose other fibers go on meanwhile. Other runs of this state wait.
 int run_loop(lua_State* L) {
   state& s = state_of(L);
-  const char* backend = luaL_optstring(L, 1, nullptr);
-  const run_frame outer = {s.L, s.current, s.inner, s.worker.release(), s.root, s.watch};
-  if (const char* error = make_worker(s, backend)) {
-    s.worker.reset(outer.worker);
+  const bool own = lua_toboolean(L, 1) || !s.worker;
+  const worker_options options = {
+      .backend = luaL_optstring(L, 2, nullptr),
+      .seeded = !lua_isnil(L, 3),
+      .seed = static_cast<std::uint64_t>(lua_tointeger(L, 3)),
+      .virtual_time = static_cast<bool>(lua_toboolean(L, 4)),
+  };
+  const watch_options watch = read_watch(L, 5);
+  const int nargs = lua_gettop(L) - 6;
+  scope_object& root = push_frame(L, s);
+  for (int i = 0; i < state::frame_size; ++i) lua_insert(L, 1);
+  attachment outer;
+  if (!own) {
+    outer = begin_attachment(s, L, s.at(), false, root);
+  } else if (const char* error = begin_own_attachment(s, L, options, root, outer)) {
+    release_scope(L, root);
     raise(L, "%s", error);
   }
-  s.current = nullptr;
-  s.inner = nullptr;
-  s.forks = forks_of_process();
-  read_watch(L, s, 4);
-  if (!lua_isnil(L, 2)) s.worker->use_seed(static_cast<std::uint64_t>(lua_tointeger(L, 2)));
-  if (lua_toboolean(L, 3)) s.worker->use_virtual_time();
-  s.L = L;
-  const int nargs = lua_gettop(L) - 5;
-  s.root = &new_scope(L, s);
-  s.root->at = s.worker.get();
-  lua_replace(L, 1);
-  push_anchor(L, anchor_threads);
-  lua_replace(L, state::threads_index);
-  push_anchor(L, anchor_report);
-  lua_replace(L, state::report_index);
-  push_compact(L);
-  lua_replace(L, state::compact_index);
-  push_epilogue(L);
-  lua_insert(L, state::epilogue_index);
-  spawn(L, s, *s.root, nargs, false);
+  s.watch = watch;
+  spawn(L, s, root, nargs, false);
   const int main = lua_gettop(L);
-  interruptible.store(s.worker.get());
+  interruptible.store(s.worker);
   lua_pushboolean(L, 1);
   while (drive(s) == core::worker::outcome::idle) {
     lua_settop(L, main);
-    push_anchor(L, anchor_report);
-    lua_getfield(L, -1, "deadlock");
-    lua_remove(L, -2);
-    if (lua_pcall(L, 0, 1, 0) != 0) lua_tostring(L, -1);
-    core::cancel_scope(*s.root);
+    report_deadlock(L, s);
   }
   interruptible.store(outer.worker);
   if (s.forks != forks_of_process())
     return luaL_error(L, "this process was forked inside weft.run: the runtime is its parent's");
-  drain(s);
-  compact_threads(s);
-  get_reference(L, 1, 1);
+  if (own) drain(s);
+  if (is_sparse(s)) compact_threads(s);
+  get_reference(L, state::root_index, 1);
   lua_insert(L, -2);
-  release_scope(L, *s.root);
-  s.root->closed = true;
-  s.worker.reset(outer.worker);
-  s.root = outer.root;
-  s.L = outer.L;
-  s.current = outer.current;
-  s.inner = outer.inner;
-  s.watch = outer.watch;
+  end_attachment(L, s, outer);
   lua_pushboolean(L, interrupts.load(std::memory_order_relaxed) != 0);
   return 4;
 }
@@ -171,11 +134,13 @@ int run_cancel_root(lua_State* L) {
   return 0;
 }
 
+/// attached() -> whether it is, whether a fiber is running, whether the worker is its own.
 int run_attached(lua_State* L) {
-  state& s = state_of(L);
+  const state& s = state_of(L);
   lua_pushboolean(L, s.worker != nullptr);
   lua_pushboolean(L, s.current != nullptr);
-  return 2;
+  lua_pushboolean(L, s.owns_worker);
+  return 3;
 }
 
 void on_interrupt(int) {

@@ -4,7 +4,6 @@
 // that live as long as the state does.
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include "lua/compat.hpp"
@@ -38,6 +37,7 @@ enum anchor : int {
   anchor_report,   // lua/weft/report.lua's functions
   anchor_raising,  // of these, the message handler
   anchor_callers,  // PUC 5.1: coroutine of a weft.pcall -> the one that called it
+  anchor_driver,   // the Lua thread whose stack is the frame of an attached state
 };
 
 /// A Lua thread ready for the next fiber, with its slot in anchor_threads.
@@ -53,11 +53,30 @@ struct watch_options {
   bool any() const noexcept { return watchdog > 0 || preempt > 0; }
 };
 
-struct state {
-  lua_State* L = nullptr;                // the thread that drives: what lua_resume takes as `from`
-  fiber* current = nullptr;              // the fiber that is running
-  std::unique_ptr<core::worker> worker;  // while attached
-  scope_object* root = nullptr;          // while attached
+/// What of a state belongs to one attachment to a worker (attach.hpp). A run inside another
+/// (weft.test in a fiber) puts the outer one aside, so it is copied as it is.
+struct attachment {
+  lua_State* L = nullptr;          // drives: its frame holds the anchors; lua_resume's `from`
+  fiber* current = nullptr;        // the fiber that is running
+  core::worker* worker = nullptr;  // null: not attached
+  scope_object* root = nullptr;    // where a spawn outside any fiber goes
+  lua_State* inner = nullptr;      // the coroutine of a user's that our resume is running
+  watch_options watch;
+  bool owns_worker = false;  // made for this attachment; else its owner drives it, or a run outside
+};
+
+/// The kind of the fibers of one state: from a task to its state in one load, and from one fiber to
+/// the next of the same state in one comparison, however many states share a worker.
+struct fiber_kind : core::task_kind {
+  state* of;
+};
+
+struct state : attachment {
+  state() noexcept;
+  state(const state&) = delete;
+  state& operator=(const state&) = delete;
+
+  const fiber_kind kind;
   std::vector<spare_thread> spare;
   unsigned threads = 0;     // slots in anchor_threads
   unsigned fibers = 0;      // ids given
@@ -72,7 +91,6 @@ struct state {
   // First arm of the choice at each place of anchor_choices; that one may be gone.
   static constexpr std::size_t built_size = 64;
   const void* built_choices[built_size] = {};
-  lua_State* inner = nullptr;   // the coroutine of a user's that our resume is running
   unsigned waits_inside = 0;    // coroutines of users that are in the middle of a wait
   bool notes_spawns = false;    // a spawn has more to do: one of these two, or a fiber has locals
   bool trace_spawn = false;     // WEFT_DEBUG=spawn
@@ -81,16 +99,17 @@ struct state {
   int (*isyieldable)(lua_State*) = nullptr;  // LuaJIT has it, 5.1 has not
   core::nanoseconds running_since = 0;       // the running fiber, while watched
   bool named = false;                        // by the watchdog, since it was resumed
-  watch_options watch;                       // of the run in progress
-  unsigned forks = 0;   // of the process when the run began: a child finds an inert runtime
+  unsigned forks = 0;   // of the process when it was attached: a child finds an inert runtime
   char home[256] = "";  // source of the functions of lua/weft, up to the directory
-  const void* metatables[anchor_callers + 1] = {};  // lua_topointer of those in the anchors
+  const void* metatables[anchor_driver + 1] = {};  // lua_topointer of those in the anchors
 
-  // While run_loop is on the stack of L: where its frame keeps the anchors that the loop needs.
+  // Where the frame of the driving thread keeps what the loop needs without upvalues (attach.hpp).
+  static constexpr int root_index = 1;
   static constexpr int threads_index = 2;
   static constexpr int report_index = 3;
   static constexpr int compact_index = 4;
   static constexpr int epilogue_index = 5;
+  static constexpr int frame_size = 5;
 
   core::worker& at() noexcept { return *worker; }
 };
@@ -123,6 +142,8 @@ inline void push_anchor(lua_State* L, anchor a) {
 void add_functions(lua_State* L, const luaL_Reg* functions);
 /// Pushes one such function, which no table holds.
 void push_internal(lua_State* L, lua_CFunction f);
+/// Likewise where the running function is not one of ours. False: weft is not loaded in this state.
+bool push_function(lua_State* L, lua_CFunction f);
 /// A metatable with these methods in __index, anchored; leaves nothing on the stack.
 void add_type(lua_State* L, anchor a, const char* name, const luaL_Reg* methods,
               const luaL_Reg* metamethods);

@@ -47,9 +47,6 @@ bool reset_thread([[maybe_unused]] lua_State* L, lua_State* co, int status) {
   return true;
 }
 
-/// Whether most slots are empty: after a burst.
-bool is_sparse(const state& s) { return s.threads > idle_threads && s.live < s.threads / 4; }
-
 /// Gives back the spare threads of a burst and the room of their slots: returns the new table of
 /// threads. Raises only before it has changed anything.
 int compact(lua_State* L) {
@@ -100,6 +97,8 @@ int compact(lua_State* L) {
 
 }  // namespace
 
+bool is_sparse(const state& s) { return s.threads > idle_threads && s.live < s.threads / 4; }
+
 spare_thread peek_thread(lua_State* L, state& s) {
   if (s.spare.empty()) {
     if (!reserve_spare(s)) luaL_error(L, "not enough memory");
@@ -132,7 +131,6 @@ void give_back(state& s, fiber& f, int status) {
 void push_compact(lua_State* L) { push_internal(L, compact); }
 
 void compact_threads(state& s) {
-  if (!is_sparse(s)) return;
   lua_State* L = s.L;
   lua_pushvalue(L, state::compact_index);
   if (lua_pcall(L, 0, 1, 0) == 0)

@@ -14,9 +14,11 @@ spare_thread peek_thread(lua_State* L, state& s);
 /// Gives the slot of an ended fiber back. Allocates nothing, so it cannot raise.
 void give_back(state& s, fiber& f, int status);
 
+/// Whether most slots are empty: after a burst.
+bool is_sparse(const state& s);
 /// The worker has nothing ready: gives the threads of a burst of fibers back to the collector.
 void compact_threads(state& s);
-/// Pushes the function that does it, for run_loop's frame.
+/// Pushes the function that does it, for the frame that drives.
 void push_compact(lua_State* L);
 
 }  // namespace weft::inline v0::lua

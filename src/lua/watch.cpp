@@ -23,7 +23,7 @@ std::atomic<state*> dumped{nullptr};
 const int registered = ::pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); });
 
 /// A hook has no upvalues; the loop that is running knows its state.
-state& running_state() { return *static_cast<state*>(core::worker::current()->host); }
+state& running_state() { return *running.s; }
 
 /// Calls report.NAME() in a hook, on the fiber's own stack, where no upvalues are at hand.
 void call_report(lua_State* L, const char* name) {
@@ -118,11 +118,9 @@ double seconds_of(lua_State* L, int index, const char* field) {
 
 }  // namespace
 
-void read_watch(lua_State* L, state& s, int index) {
-  s.watch = {};
-  if (!lua_istable(L, index)) return;
-  s.watch.watchdog = seconds_of(L, index, "watchdog");
-  s.watch.preempt = seconds_of(L, index, "preempt");
+watch_options read_watch(lua_State* L, int index) {
+  if (!lua_istable(L, index)) return {};
+  return {seconds_of(L, index, "watchdog"), seconds_of(L, index, "preempt")};
 }
 
 void begin_watch(state& s, fiber& f) {

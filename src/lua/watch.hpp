@@ -8,8 +8,8 @@
 
 namespace weft::inline v0::lua {
 
-/// Reads { watchdog = seconds, preempt = seconds } at index, or nil.
-void read_watch(lua_State* L, state& s, int index);
+/// What { watchdog = seconds, preempt = seconds } at index says; nil: nothing.
+watch_options read_watch(lua_State* L, int index);
 
 /// The fiber is about to run: sets the hook, and the time that it counts from.
 void begin_watch(state& s, fiber& f);

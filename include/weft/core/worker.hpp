@@ -174,8 +174,6 @@ class WEFT_API worker {
   /// Of the same crew.
   bool shares_with(const worker& other) const noexcept { return crew_ && crew_ == other.crew_; }
 
-  void* host = nullptr;  // what the tasks of this worker share: the Lua state's record
-
   // ---- any thread ----
 
   /// Makes t, whose home this is, runnable. The caller's last touch of t.
