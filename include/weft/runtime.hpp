@@ -69,11 +69,10 @@ WEFT_API bool start_outside(runtime_state& s, core::coroutine& c) noexcept;
 
 template <class T>
 join_handle<T> begin_outside(runtime_state& s, task<T> t) {
-  const auto frame = t.release();
-  core::coroutine& c = frame.promise().become_coroutine();
+  spawned<T>& c = t.release().promise().become_spawned();
   c.life.set(core::lifecycle::interest, false);
-  if (start_outside(s, c)) return join_handle<T>(frame);
-  frame.destroy();
+  if (start_outside(s, c)) return join_handle<T>(c);
+  c.abandon();
   throw std::logic_error("weft: spawn on a runtime that is gone");
 }
 

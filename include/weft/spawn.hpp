@@ -18,11 +18,10 @@
 namespace weft::inline v0 {
 
 /// A spawned task, as its spawner holds it. Await it (once) for the result; use it as an arm of a
-/// choice; or let it go. Move-only. Not for two threads at once.
+/// choice; or let it go. It keeps the result alone: the task's arguments go when the task ends.
+/// Move-only. Not for two threads at once.
 template <class T>
 class [[nodiscard]] join_handle : public operation<join_handle<T>> {
-  using promise = detail::promise<T>;
-
  public:
   using result_type = T;
   static constexpr bool shared = false;  // its completer is in the same runtime
@@ -30,50 +29,48 @@ class [[nodiscard]] join_handle : public operation<join_handle<T>> {
   class arm {
    public:
     static constexpr bool home_only = false;
-    explicit arm(const join_handle& h) noexcept : frame_(h.frame_) {}
+    explicit arm(const join_handle& h) noexcept : of_(h.of_) {}
     arm(const arm&) = delete;
     arm& operator=(const arm&) = delete;
 
-    bool attempt(performer&) const noexcept { return self().life.has(core::lifecycle::complete); }
+    bool attempt(performer&) const noexcept { return of_->life.has(core::lifecycle::complete); }
     core::pass publish(performer& p, std::uint32_t index) noexcept {
       record_.owner = &p.task();
       record_.arm = index;
-      published_ = self().begin_join(record_);
+      published_ = of_->begin_join(record_);
       if (published_) return core::pass::wait;
       return p.task().complete_at_home(index) ? core::pass::done : core::pass::decided;
     }
     void retract(performer&) noexcept {
-      if (published_) self().end_join();
+      if (published_) of_->end_join();
       published_ = false;
     }
     void decide(std::uint32_t) noexcept {}
     T settle(performer&) {
-      self().joined = true;
-      return frame_.promise().result.take();
+      of_->joined = true;
+      return of_->result.take();
     }
     void lose(performer&) noexcept {}
     std::uint32_t leaves() const noexcept { return 1; }
 
    private:
-    core::coroutine& self() const noexcept { return frame_.promise().self; }
-
-    std::coroutine_handle<promise> frame_;
+    detail::spawned<T>* of_;
     core::wait_record record_;
     bool published_ = false;
   };
 
-  /// Of a frame that has become a coroutine with interest set: spawn's.
-  explicit join_handle(std::coroutine_handle<promise> frame) noexcept : frame_(frame) {}
-  join_handle(join_handle&& other) noexcept : frame_(std::exchange(other.frame_, {})) {}
+  /// Of a coroutine with interest set: spawn's.
+  explicit join_handle(detail::spawned<T>& of) noexcept : of_(&of) {}
+  join_handle(join_handle&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
   join_handle& operator=(join_handle&& other) noexcept {
     join_handle mine(std::move(other));
     mine.swap(*this);
     return *this;
   }
   ~join_handle() {
-    if (frame_) self().drop_handle();
+    if (of_) of_->drop_handle();
   }
-  void swap(join_handle& other) noexcept { std::swap(frame_, other.frame_); }
+  void swap(join_handle& other) noexcept { std::swap(of_, other.of_); }
 
   /// The join as an arm of a choice: the handle stays the caller's, and has to outlive it.
   class join_operation : public operation<join_operation> {
@@ -92,17 +89,15 @@ class [[nodiscard]] join_handle : public operation<join_handle<T>> {
   join_operation join_op() const noexcept { return join_operation(*this); }
 
   /// Asks the task to stop: what it waits in, now or later, throws `cancelled`.
-  void cancel() noexcept { self().cancel(); }
+  void cancel() noexcept { of_->cancel(); }
   /// Lets it run on; a failure goes to its scope.
   void detach() noexcept { const join_handle let_go(std::move(*this)); }
-  bool is_finished() const noexcept { return self().life.has(core::lifecycle::complete); }
+  bool is_finished() const noexcept { return of_->life.has(core::lifecycle::complete); }
   /// False after a move or detach().
-  explicit operator bool() const noexcept { return static_cast<bool>(frame_); }
+  explicit operator bool() const noexcept { return of_ != nullptr; }
 
  private:
-  core::coroutine& self() const noexcept { return frame_.promise().self; }
-
-  std::coroutine_handle<promise> frame_;
+  detail::spawned<T>* of_;
 };
 
 namespace detail {
@@ -153,11 +148,10 @@ auto make_task(F&& f, Args&&... args) {
 /// Begins a task in s, on this thread's worker.
 template <class T>
 join_handle<T> begin(task<T> t, core::task_scope& s, core::worker& w) {
-  const auto frame = t.release();
-  core::coroutine& c = frame.promise().become_coroutine();
+  spawned<T>& c = t.release().promise().become_spawned();
   c.life.set(core::lifecycle::interest, false);
   core::start(c, s, w);
-  return join_handle<T>(frame);
+  return join_handle<T>(c);
 }
 
 /// The coroutine that calls; throws std::logic_error outside one.

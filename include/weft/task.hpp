@@ -82,20 +82,12 @@ class outcome<void> {
   std::exception_ptr error_;
 };
 
-/// What every frame of ours begins with. owner: the coroutine that it runs as, its own (`self`,
-/// made when it is spawned) or that of the frame that awaits it.
+/// What every frame of ours begins with. owner: the coroutine that it runs as, its own or that of
+/// the frame that awaits it.
 struct promise_base {
   promise_base() noexcept {}
   promise_base(const promise_base&) = delete;
   promise_base& operator=(const promise_base&) = delete;
-  ~promise_base() {
-    if (owner == &self) std::destroy_at(&self);
-  }
-
-  static void* operator new(std::size_t size) { return core::allocate_frame(size); }
-  static void operator delete(void* frame, std::size_t size) noexcept {
-    core::release_frame(frame, size);
-  }
 
   std::suspend_always initial_suspend() const noexcept { return {}; }
 
@@ -117,10 +109,7 @@ struct promise_base {
   bool ends_cancelled() const noexcept;
 
   core::coroutine* owner = nullptr;
-  std::coroutine_handle<> awaited_by;
-  union {
-    core::coroutine self;
-  };
+  std::coroutine_handle<> awaited_by;  // null: it is spawned
 };
 
 template <class T>
@@ -128,37 +117,91 @@ struct promise_result : promise_base {
   template <class U = T>
     requires std::is_convertible_v<U&&, T>
   void return_value(U&& value) {
-    result.set(std::forward<U>(value));
+    into->set(std::forward<U>(value));
   }
-  outcome<T> result;
+  outcome<T>* into = nullptr;  // the awaiter's, or that of the spawned task
 };
 template <>
 struct promise_result<void> : promise_base {
   void return_void() const noexcept {}
-  outcome<void> result;
+  outcome<void>* into = nullptr;
+};
+
+/// What a spawned task has beside its frame.
+template <class T>
+struct spawned : core::coroutine {
+  spawned(std::coroutine_handle<> frame, const core::ending_kind& k) noexcept
+      : core::coroutine(frame, k) {}
+  outcome<T> result;
+};
+
+/// The block that a frame lies in: in front of it is room for what the frame becomes when it is
+/// spawned. That stays until the handle goes; the frame, which holds the arguments, goes when the
+/// task ends. Compilers may leave out the allocation of a frame that is not spawned: nothing else
+/// looks in here.
+template <class T>
+class alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) frame_block {
+ public:
+  static void* allocate(std::size_t frame_size) {
+    const std::size_t size = sizeof(frame_block) + frame_size;
+    return ::new (core::allocate_frame(size)) frame_block(size) + 1;
+  }
+  static frame_block& of(void* frame) noexcept { return *(static_cast<frame_block*>(frame) - 1); }
+
+  spawned<T>& spawn(std::coroutine_handle<> frame) noexcept {
+    is_spawned_ = true;
+    return *::new (&self_) spawned<T>(frame, kind);
+  }
+  void frame_has_gone() noexcept {
+    if (!is_spawned_) core::release_frame(this, size_);
+  }
+
+ private:
+  explicit frame_block(std::size_t size) noexcept : size_(size) {}
+  ~frame_block() = delete;
+
+  static spawned<T>& as_spawned(core::coroutine& c) noexcept { return static_cast<spawned<T>&>(c); }
+  static std::exception_ptr failure(core::coroutine& c) noexcept {
+    return as_spawned(c).result.error();
+  }
+  /// The last of it.
+  static void release(core::coroutine& c) noexcept {
+    spawned<T>& s = as_spawned(c);
+    frame_block& b = of(c.frame.address());
+    std::destroy_at(&s);
+    core::release_frame(&b, b.size_);
+  }
+  static constexpr core::ending_kind kind{failure, release};
+
+  union {
+    spawned<T> self_;
+  };
+  std::size_t size_;
+  bool is_spawned_ = false;
 };
 
 template <class T>
 struct promise final : promise_result<T> {
+  static void* operator new(std::size_t size) { return frame_block<T>::allocate(size); }
+  static void operator delete(void* frame, std::size_t) noexcept {
+    frame_block<T>::of(frame).frame_has_gone();
+  }
+
   task<T> get_return_object() noexcept;
   void unhandled_exception() noexcept {
-    this->result.fail(std::current_exception());
-    if (this->owner == &this->self) this->self.failed = !this->ends_cancelled();
+    this->into->fail(std::current_exception());
+    if (!this->awaited_by) this->owner->failed = !this->ends_cancelled();
   }
 
   std::coroutine_handle<promise> handle() noexcept {
     return std::coroutine_handle<promise>::from_promise(*this);
   }
   /// Makes the frame a coroutine of its own.
-  core::coroutine& become_coroutine() noexcept {
-    ::new (&this->self) core::coroutine(handle());
-    this->owner = &this->self;
-    this->self.failure = [](core::coroutine& c) noexcept {
-      return std::coroutine_handle<promise>::from_address(c.frame.address())
-          .promise()
-          .result.error();
-    };
-    return this->self;
+  spawned<T>& become_spawned() noexcept {
+    spawned<T>& self = frame_block<T>::of(handle().address()).spawn(handle());
+    this->owner = &self;
+    this->into = &self.result;
+    return self;
   }
 };
 
@@ -189,19 +232,23 @@ class [[nodiscard]] task {
   class awaiter {
    public:
     explicit awaiter(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
+    awaiter(const awaiter&) = delete;
+    awaiter& operator=(const awaiter&) = delete;
     bool await_ready() const noexcept { return false; }
     template <class Promise>
       requires std::is_base_of_v<detail::promise_base, Promise>
-    void await_suspend(std::coroutine_handle<Promise> awaiting) const noexcept {
+    void await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
       promise_type& mine = frame_.promise();
+      mine.into = &result_;
       mine.owner = awaiting.promise().owner;
       mine.awaited_by = awaiting;
       mine.owner->hand_over(frame_);
     }
-    T await_resume() const { return frame_.promise().result.take(); }
+    T await_resume() { return result_.take(); }
 
    private:
     std::coroutine_handle<promise_type> frame_;
+    detail::outcome<T> result_;
   };
   awaiter operator co_await() && noexcept { return awaiter(frame_); }
 

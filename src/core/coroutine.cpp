@@ -70,7 +70,7 @@ std::uint32_t complete(coroutine& c) noexcept {
 /// released.
 std::uint32_t end_failed(coroutine& c, task_scope& s) noexcept {
   if (!(complete(c) & lifecycle::interest)) {
-    s.fail(c.failure(c));
+    s.fail(c.failure());
     s.forget(c);
   }
   return c.life.set(lifecycle::released, c.concurrent);
@@ -85,14 +85,14 @@ std::uint32_t end_well(coroutine& c, task_scope& s) noexcept {
 }
 
 /// The last touch of c, and of its scope. Once complete, a handle may take the result and go: then
-/// the end frees the frame, before the scope can end.
+/// the end frees the block, before the scope can end.
 void end(coroutine& c) noexcept {
   task_scope& s = *c.home;
   const unsigned shard = c.shard;
-  const std::coroutine_handle<> frame = c.frame;
+  c.frame.destroy();
   c.state = c.failed ? task_state::failed : task_state::done;
   const std::uint32_t before = c.failed ? end_failed(c, s) : end_well(c, s);
-  if (!(before & lifecycle::interest)) frame.destroy();
+  if (!(before & lifecycle::interest)) c.ending->release(c);
   s.count_down(shard);
 }
 
@@ -164,8 +164,8 @@ bool lifecycle::clear_unless_complete(std::uint32_t bit, bool concurrent) noexce
   }
 }
 
-coroutine::coroutine(std::coroutine_handle<> own_frame) noexcept
-    : task(coroutine_kind), frame(own_frame), at(own_frame) {}
+coroutine::coroutine(std::coroutine_handle<> own_frame, const ending_kind& k) noexcept
+    : task(coroutine_kind), frame(own_frame), at(own_frame), ending(&k) {}
 
 void coroutine::cancel() noexcept {
   life.set(lifecycle::cancelled, concurrent);
@@ -225,8 +225,8 @@ void coroutine::end_join() noexcept {
 void coroutine::drop_handle() noexcept {
   if (life.clear_unless_complete(lifecycle::interest, concurrent)) return;
   if (failed) hand_over_failure(*this);
-  if (life.has(lifecycle::released)) return frame.destroy();
-  if (life.clear(lifecycle::interest, concurrent) & lifecycle::released) frame.destroy();
+  if (life.has(lifecycle::released)) return ending->release(*this);
+  if (life.clear(lifecycle::interest, concurrent) & lifecycle::released) ending->release(*this);
 }
 
 void start(coroutine& c, task_scope& s, worker& w) noexcept {

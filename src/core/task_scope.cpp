@@ -98,7 +98,7 @@ void task_scope::collect_failures() noexcept {
   for (unsigned i = 0; i < shards_; ++i) {
     const maybe_held list_held(at(i).lock, concurrent);
     while (coroutine* c = at(i).children.pop_front()) {
-      if (!failure_ && !c->joined) failure_ = c->failure(*c);
+      if (!failure_ && !c->joined) failure_ = c->failure();
       c->home = nullptr;
     }
   }
@@ -110,7 +110,7 @@ void hand_over_failure(coroutine& c) noexcept {
   task_scope& s = *c.home;
   s.forget(c);
   c.home = nullptr;
-  if (!c.joined) s.fail(c.failure(c));
+  if (!c.joined) s.fail(c.failure());
 }
 
 void task_scope::fail(std::exception_ptr e) noexcept {

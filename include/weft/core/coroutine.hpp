@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
-// coroutine: a C++ task as workers see it. It sits in the promise of the task's own frame, so a
-// spawn allocates nothing else. What a task<T> awaits runs as the same coroutine.
+// coroutine: a C++ task as workers see it. It sits in front of the task's own frame, in one block,
+// so a spawn allocates nothing else. What a task<T> awaits runs as the same coroutine.
 //
 // Resumption is a trampoline: a frame that hands over to another one stores it in `at` and
 // suspends, and run() resumes what it finds there. A chain of awaits needs no stack, in any build,
 // and there is one mechanism for all.
 //
-// life: what becomes of the result and who frees the frame.
+// The frame, with the arguments in it, is destroyed when the task has ended, before anybody hears
+// of the end.
+//
+// life: what becomes of the result and who frees the block.
 //   complete   the result is there. Set once, by the coroutine's end.
 //   joining    `joiner` is a published record. Set and cleared by the holder of the handle.
 //   interest   a handle exists. Cleared once, by its destructor.
 //   released   the end has touched the coroutine for the last time. Whoever of the end and the
-//              handle comes second (sees the other's bit) frees the frame.
+//              handle comes second (sees the other's bit) frees the block.
 //   cancelled  it was asked to stop.
 //   deaf       the wait that it is parked in does not end by cancellation.
 //   shields    how many shields its body stands in: a cancellation from outside them is not heard.
@@ -92,6 +95,14 @@ struct parked_wait {
   void (*at_home)(parked_wait&) noexcept = nullptr;
 };
 
+/// What is done with the outcome of a coroutine by those who do not know its type.
+struct ending_kind {
+  /// Of one that has failed.
+  std::exception_ptr (*failure)(coroutine&) noexcept;
+  /// Frees it, with its block.
+  void (*release)(coroutine&) noexcept;
+};
+
 struct WEFT_API coroutine : task, list_node {
   /// What a resumed frame leaves for run().
   enum class action : std::uint8_t {
@@ -102,16 +113,16 @@ struct WEFT_API coroutine : task, list_node {
     end,    // the result is there
   };
 
-  explicit coroutine(std::coroutine_handle<> own_frame) noexcept;
+  coroutine(std::coroutine_handle<> own_frame, const ending_kind& k) noexcept;
 
-  std::coroutine_handle<> frame;    // its own: what is freed in the end
+  std::coroutine_handle<> frame;    // its own
   std::coroutine_handle<> at;       // where it goes on
   worker* on = nullptr;             // that runs it, or ran it last: the home of its waits
   task_scope* home = nullptr;       // that it was spawned in; null once it has left
   task_scope* innermost = nullptr;  // that its body stands in
   parked_wait* wait = nullptr;      // set while it has home-only records, or is resident
   wait_record* joiner = nullptr;    // see life
-  std::exception_ptr (*failure)(coroutine&) noexcept = nullptr;  // of one that has failed
+  const ending_kind* ending;
   lifecycle life;
   // The worker has left it, parked: whoever wakes it may take it along. Else it is home's to
   // resume.
@@ -154,9 +165,16 @@ struct WEFT_API coroutine : task, list_node {
   bool begin_join(wait_record& r) noexcept;
   /// Takes it back, or waits until the end that is waking it has left.
   void end_join() noexcept;
-  /// The handle goes. Unjoined failures go to the scope; the frame is freed by the later of the
+  /// The handle goes. Unjoined failures go to the scope; the block is freed by the later of the
   /// two.
   void drop_handle() noexcept;
+  /// It has not begun, and never will.
+  void abandon() noexcept {
+    frame.destroy();
+    ending->release(*this);
+  }
+  /// Of one that has failed.
+  std::exception_ptr failure() noexcept { return ending->failure(*this); }
 };
 
 /// Makes c, whose frame has not begun, a child of s and runnable on w, which is this thread's.

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// What a task holds, and for how long: its arguments until it ends, its result until the handle
+// goes.
+#include "task/support.hpp"
+
+#include <memory>
+#include <string>
+
+namespace {
+
+using weft::task;
+
+class Lifetime : public RuntimeTest {};
+INSTANTIATE_TEST_SUITE_P(Workers, Lifetime, ::testing::Values(1U, 2U, 4U));
+
+task<int> sends(weft::sender<int> tx) {
+  EXPECT_TRUE(co_await tx.send(1));
+  co_return 7;
+}
+task<> senders_go_with_their_tasks() {
+  auto [tx, rx] = weft::channel<int>(4);
+  weft::join_handle<int> kept = weft::spawn(sends, std::move(tx));
+  EXPECT_EQ(co_await rx.recv(), 1);
+  EXPECT_EQ(co_await rx.recv(), std::nullopt);
+  EXPECT_EQ(co_await kept, 7);
+}
+TEST_P(Lifetime, ArgumentsGoWhenTheTaskEnds) { run(senders_go_with_their_tasks()); }
+
+task<> throws(weft::sender<int>) {
+  co_await weft::yield();
+  throw std::runtime_error("no");
+}
+task<> failures_too() {
+  auto [tx, rx] = weft::channel<int>();
+  auto kept = weft::spawn(throws, std::move(tx));
+  EXPECT_EQ(co_await rx.recv(), std::nullopt);
+  EXPECT_THROW(co_await kept, std::runtime_error);
+}
+TEST_P(Lifetime, AlsoOfOneThatFails) { run(failures_too()); }
+
+TEST_P(Lifetime, AClosureAndItsArgumentsStayWhileItRuns) {
+  run([]() -> task<> {
+    auto [tx, rx] = weft::channel<int>();
+    auto kept = weft::spawn(
+        [held = std::move(tx)](const std::string& text) -> task<std::size_t> {
+          co_await weft::yield();
+          co_return text.size();
+        },
+        std::string(100, 'x'));
+    EXPECT_EQ(co_await rx.recv(), std::nullopt);
+    EXPECT_EQ(co_await kept, 100U);
+  }());
+}
+
+/// Counts its copies that are alive.
+struct counted {
+  explicit counted(weft::core::atomic<int>* n) noexcept : alive(n) { ++*alive; }
+  counted(const counted& other) noexcept : alive(other.alive) { ++*alive; }
+  counted& operator=(const counted&) = delete;
+  ~counted() { --*alive; }
+  weft::core::atomic<int>* alive;
+};
+task<counted> passes_on(counted c) { co_return c; }
+task<> result_stays(weft::core::atomic<int>* alive) {
+  {
+    auto kept = weft::spawn(passes_on, counted(alive));
+    while (!kept.is_finished()) co_await weft::yield();
+    EXPECT_EQ(*alive, 1) << "the result alone";
+    EXPECT_EQ((co_await kept).alive, alive);
+  }
+  EXPECT_EQ(*alive, 0);
+  weft::spawn(passes_on, counted(alive)).detach();
+}
+TEST_P(Lifetime, TheResultStaysWithTheHandle) {
+  weft::core::atomic<int> alive{0};
+  run(result_stays(&alive));
+  EXPECT_EQ(alive, 0);
+}
+
+task<> never_begun(weft::core::atomic<int>* alive) {
+  {
+    const auto dropped = passes_on(counted(alive));
+  }
+  EXPECT_EQ(*alive, 0);
+  co_return;
+}
+TEST_P(Lifetime, OneThatNeverBeginsLetsGoToo) {
+  weft::core::atomic<int> alive{0};
+  run(never_begun(&alive));
+}
+
+/// Spawns in its destructor.
+struct last_wish {
+  explicit last_wish(weft::event e) noexcept : event(std::move(e)) {}
+  last_wish(last_wish&& other) noexcept : event(std::move(other.event)) { other.is_mine = false; }
+  last_wish& operator=(last_wish&&) = delete;
+  ~last_wish() {
+    if (is_mine) weft::spawn(set, event).detach();
+  }
+  static task<> set(weft::event e) {
+    co_await weft::yield();
+    e.set();
+  }
+  weft::event event;
+  bool is_mine = true;
+};
+task<> holds(last_wish) { co_await weft::yield(); }
+task<> a_destructor_spawns() {
+  const weft::event done;
+  weft::spawn(holds, last_wish(done)).detach();
+  co_await done.wait();
+}
+TEST_P(Lifetime, AnArgumentMaySpawnInItsDestructor) { run(a_destructor_spawns()); }
+
+}  // namespace
