@@ -101,6 +101,10 @@ typedef struct weft_foreign {
 
   /* In init: what load reports when init then returns an error. Copied; NUL-terminated. */
   void (*init_error)(weft_queue* queue, const char* message);
+
+  /* The name that the caller wrote, "echo" of rt:echo(request); "" if there was none. Stays valid
+   * for as long as the process runs. */
+  const char* (*method)(weft_task* task);
 } weft_foreign;
 
 typedef int weft_foreign_init_function(const weft_foreign* weft, weft_queue* queue,
@@ -121,6 +125,7 @@ WEFT_FOREIGN_API int weft_task_respond_part(weft_task* task, char* data, size_t 
 WEFT_FOREIGN_API int64_t weft_task_unread_parts(weft_task* task);
 WEFT_FOREIGN_API int weft_task_cancelled(weft_task* task);
 WEFT_FOREIGN_API int64_t weft_task_deadline(weft_task* task);
+WEFT_FOREIGN_API const char* weft_task_method(weft_task* task);
 
 /* What libraries for lua-resty-nonblocking-ffi and for lua-resty-ffi call. An answer that is
  * refused is left alone. */

@@ -31,6 +31,7 @@ struct request {
   std::size_t size = 0;
   void (*release)(void* owner) noexcept = nullptr;
   void* owner = nullptr;
+  const char* method = "";  // stays for good
 };
 
 /// A part of an answer that came ahead of its end.
@@ -58,6 +59,7 @@ struct call : piled, core::list_node {
   void (*release)(void* owner) noexcept = nullptr;
   void* owner = nullptr;
   core::nanoseconds deadline = core::forever;
+  const char* method = "";
 
   // What is answered; to be read once it has arrived.
   int status = 0;

@@ -98,7 +98,8 @@ const weft_foreign functions = {sizeof(weft_foreign),
                                 weft_task_deadline,
                                 allocate,
                                 release,
-                                init_error};
+                                init_error,
+                                weft_task_method};
 
 }  // namespace
 
@@ -178,6 +179,12 @@ std::int64_t weft_task_deadline(weft_task* task) {
   std::uint64_t word = 0;
   call* const c = weft::foreign::find(task, &word);
   return c && !(word & call::answered) ? c->deadline : INT64_MAX;
+}
+
+const char* weft_task_method(weft_task* task) {
+  std::uint64_t word = 0;
+  call* const c = weft::foreign::find(task, &word);
+  return c && !(word & call::answered) ? c->method : "";
 }
 
 void* ngx_http_lua_nonblocking_ffi_task_poll(void* q) { return poll_one(q); }

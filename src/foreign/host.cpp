@@ -69,6 +69,7 @@ call* host::new_call(const request& what) noexcept {
   c->size = what.size;
   c->release = what.release;
   c->owner = what.owner;
+  c->method = what.method;
   if (what.release) {
     c->data = const_cast<char*>(what.data);
     return c;

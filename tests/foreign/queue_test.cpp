@@ -146,6 +146,22 @@ TEST(foreign_queue, the_limit_counts_what_nobody_has_taken) {
   EXPECT_EQ(s.post(q, "4"), nullptr);
 }
 
+TEST(foreign_queue, a_task_knows_the_name_it_was_called_by_until_it_is_answered) {
+  sleeper s;
+  queue& q = *queue::make(2, nullptr);
+  request named{"1", 1};
+  named.method = "greet";
+  ASSERT_NE(s.at().post(q, named, forever).made, nullptr);
+  ASSERT_NE(s.post(q, "2"), nullptr);
+  weft_task* tasks[2] = {};
+  ASSERT_EQ(weft_task_poll_many(q.token(), tasks, 2, 0), 2);
+  EXPECT_STREQ(weft_foreign_functions()->method(tasks[0]), "greet");
+  EXPECT_STREQ(weft_task_method(tasks[1]), "");
+  for (weft_task* task : tasks) EXPECT_EQ(weft_task_respond(task, 0, nullptr, 0), 0);
+  EXPECT_STREQ(weft_task_method(tasks[0]), "");
+  s.run_until(0);
+}
+
 TEST(foreign_queue, the_end_drains_first_and_stays) {
   sleeper s;
   queue& q = *queue::make(10, nullptr);
