@@ -492,6 +492,63 @@ function Channel:cap() end
 ---@return fun(): any
 function Channel:iter() end
 
+---A channel whose other end may be in another Lua state, or in C++ (`weft::shared_channel`). It has the methods of a
+---channel, and its operations stand in choices beside all others. What is put is copied: nil, booleans, numbers,
+---strings, and shared objects (channels like this one among them), which pass by reference. An object that a C++
+---program has made may be one end only: the other methods raise.
+---@class weft.SharedChannel
+---@operator len: integer
+local SharedChannel = {}
+
+---@param n? number As of `weft.channel`.
+---@return weft.SharedChannel
+function weft.shared_channel(n) end
+
+---Suspends until the message is taken, or has a place. Raises when the channel is closed, before or meanwhile, and
+---for what cannot be sent ("argument 1: a function cannot be sent through a shared channel").
+---@param v nil|boolean|number|string|userdata
+---@return true
+function SharedChannel:put(v) end
+
+---Lost in a choice, it has put nothing. On a closed channel it is ready, and raises if it is chosen.
+---@param v nil|boolean|number|string|userdata
+---@return weft.Op
+function SharedChannel:put_op(v) end
+
+---Puts if nobody has to be waited for. Does not suspend. Raises when the channel is closed.
+---@param v nil|boolean|number|string|userdata
+---@return boolean done
+function SharedChannel:try_put(v) end
+
+---Suspends until there is a message. When the channel is closed and empty: nil, "closed", "closed". Integers from
+---other states stay integers where the Lua has them.
+---@return any v
+---@return "closed"? message
+---@return "closed"? code
+function SharedChannel:get() end
+
+---Lost in a choice, it has taken nothing.
+---@return weft.Op
+function SharedChannel:get_op() end
+
+---Gets if nobody has to be waited for; true for a closed channel too. Does not suspend.
+---@return boolean done
+---@return any ... As `get`.
+function SharedChannel:try_get() end
+
+---No more puts: those that wait raise; gets drain what is there and then end. Raises when closed already.
+function SharedChannel:close() end
+
+---@return boolean
+function SharedChannel:closed() end
+
+---@return number n As given to `weft.shared_channel`; 0 for a meeting.
+function SharedChannel:cap() end
+
+---`for v in ch:iter() do`: until the channel is closed and empty. Each step suspends. Raises on a nil message.
+---@return fun(): any
+function SharedChannel:iter() end
+
 -- ============================================================================ primitives
 -- Who waits is served first in, first out. Who gives up (lost in a choice, cancelled) is unlinked, and what it
 -- was to get goes to the next.

@@ -296,6 +296,8 @@ class channel_end {
   /// Values in the buffer, a moment ago.
   std::size_t size() const noexcept { return state_->ways().size(); }
   std::size_t capacity() const noexcept { return state_->ways().capacity(); }
+  /// How many copies of this end there are, a moment ago. One: this is the only one.
+  std::size_t copies() const noexcept { return (state_->*Count).load(std::memory_order_acquire); }
 
  protected:
   using keeps = typename channel_ref<T>::keeps;

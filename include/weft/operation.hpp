@@ -73,6 +73,10 @@ class performer {
   explicit performer(core::task& t, detail::thread_wait& thread) noexcept
       : task_(&t), thread_(&thread), concurrent_(true) {}
 
+  /// A task of another kind that stays on its worker, a Lua fiber. Null: it does not wait.
+  explicit performer(core::task& t, core::worker* at) noexcept
+      : task_(&t), worker_(at), concurrent_(true) {}
+
   core::task& task() const noexcept { return *task_; }
   /// Null for a plain thread.
   core::worker* worker() const noexcept { return worker_; }

@@ -60,7 +60,8 @@ class WEFT_API value {
     boolean_ = b;
   }
   template <class T>
-    requires(std::integral<T> && !std::same_as<T, bool> && (std::signed_integral<T> || sizeof(T) < 8))
+    requires(std::integral<T> && !std::same_as<T, bool> &&
+             (std::signed_integral<T> || sizeof(T) < 8))
   value(T n) noexcept : kind_(kind::integer) {
     integer_ = n;
   }
@@ -79,9 +80,7 @@ class WEFT_API value {
     take_bits(other);
     count();
   }
-  value(value&& other) noexcept : kind_(std::exchange(other.kind_, kind::nil)) {
-    take_bits(other);
-  }
+  value(value&& other) noexcept : kind_(std::exchange(other.kind_, kind::nil)) { take_bits(other); }
   value& operator=(value other) noexcept {
     swap(other);
     return *this;

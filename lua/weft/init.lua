@@ -14,6 +14,7 @@ end
 for _, name in ipairs { "yield", "sleep", "sleep_until" } do weft[name] = frames[name] end
 
 require "weft.operation" (weft)
+require "weft.shared_channel" (weft)
 require "weft.dynamic" (weft)
 require "weft.errors" (weft)
 require "weft.fiber" (weft)

@@ -5,6 +5,8 @@
 #include <cstdarg>
 #include <cstring>
 
+#include "weft/core/channel.hpp"
+
 namespace weft::inline v0::lua {
 
 namespace {
@@ -75,6 +77,16 @@ core::nanoseconds check_duration(lua_State* L, const char* function, int arg) {
   if (seconds <= 0) return 0;
   if (seconds >= 9.2e9) return core::forever;
   return static_cast<core::nanoseconds>(std::ceil(seconds * 1e9));
+}
+
+std::size_t check_capacity(lua_State* L, const char* function, int arg) {
+  if (lua_isnoneornil(L, arg)) return 0;
+  if (lua_type(L, arg) != LUA_TNUMBER) bad_argument(L, function, arg, "number");
+  const double n = lua_tonumber(L, arg);
+  if (!(n >= 0) || n != std::floor(n))
+    raise(L, "bad argument #%d to '%s' (a capacity is a whole number from 0 up, or math.huge)", arg,
+          function);
+  return n >= 2147483647.0 ? core::unbounded : static_cast<std::size_t>(n);
 }
 
 }  // namespace weft::inline v0::lua

@@ -27,4 +27,7 @@ inline void* userdata_of(lua_State* L, state& s, int arg, anchor type) {
 /// Seconds at arg as a duration: NaN is refused, negative is zero, math.huge is for ever.
 core::nanoseconds check_duration(lua_State* L, const char* function, int arg);
 
+/// The capacity of a channel at arg: nothing or 0 is a rendezvous, math.huge has no bound.
+std::size_t check_capacity(lua_State* L, const char* function, int arg);
+
 }  // namespace weft::inline v0::lua

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "lua/operation.hpp"
+#include "lua/shared.hpp"
 
 namespace weft::inline v0::lua {
 
@@ -71,12 +72,14 @@ void base_publish(lua_State* L, state& s, fiber& f, operation&, core::wait_recor
   get_reference(L, index, wrap_reference);
   const std::uint64_t generation = f.generation();
   core::wait_record* const arms = std::exchange(f.arms, nullptr);
+  shared_arm* const shared = put_shared_aside(s, f);
   f.published = false;
   const bool raised = lua_pcall(L, 2, 0, handler) != 0;
   const bool waited = f.generation() != generation;
   if (waited) retract(f, s);  // one that was refused its yield
   f.arms = arms;
   f.published = true;
+  if (shared) put_shared_back(s, f, *shared);
   if (!raised && waited) lua_pushliteral(L, "the block function of a base_op may not wait");
   if (raised || waited) give_up(L, s, f);
   lua_pop(L, 1);
@@ -158,18 +161,20 @@ int suspension_complete(lua_State* L) {
   if (lua_gettop(L) == 1) lua_pushnil(L);
   fiber& f = *waiting.owner;
   const int values = lua_gettop(L) - 1;
-  if (&f == s.current) {
+  const bool running = &f == s.current;
+  if (running)
     stash(L, f);
-  } else {
-    if (!lua_checkstack(f.at, values + 4)) return luaL_error(L, "too many values");
+  else if (!lua_checkstack(f.at, values + 4))
+    return luaL_error(L, "too many values");
+  const bool won = f.complete_at_home(waiting.arm);  // else another thread has, just now
+  if (won && !running) {
     if (f.offered) lua_pop(f.at, f.offered);
     f.offered = 0;
     f.delivered = static_cast<std::uint16_t>(values);
     lua_xmove(L, f.at, values);
   }
-  f.complete_at_home(waiting.arm);
-  f.home->at->ready(f);  // of a run around this one, maybe
-  lua_pushboolean(L, 1);
+  if (won) f.home->at->ready(f);  // of a run around this one, maybe
+  lua_pushboolean(L, won);
   return 1;
 }
 

@@ -373,15 +373,7 @@ int channel_tostring(lua_State* L) {
 
 /// channel([n]): no n or 0 is a rendezvous, math.huge has no bound.
 int channel_new(lua_State* L) {
-  std::size_t capacity = 0;
-  if (!lua_isnoneornil(L, 1)) {
-    if (lua_type(L, 1) != LUA_TNUMBER) bad_argument(L, "channel", 1, "number");
-    const double n = lua_tonumber(L, 1);
-    if (!(n >= 0) || (n != std::floor(n)))
-      raise(L,
-            "bad argument #1 to 'channel' (a capacity is a whole number from 0 up, or math.huge)");
-    capacity = n >= 2147483647.0 ? core::unbounded : static_cast<std::size_t>(n);
-  }
+  const std::size_t capacity = check_capacity(L, "channel", 1);
   ::new (new_userdata(L, sizeof(channel), 2)) channel(capacity);
   push_anchor(L, anchor_channel_mt);
   lua_setmetatable(L, -2);

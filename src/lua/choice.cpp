@@ -66,6 +66,7 @@ choice& new_choice(lua_State* L, std::uint32_t n) {
   c->offers = false;
   c->dynamic = false;
   c->in_lua = false;
+  c->shared = false;
   push_anchor(L, anchor_operation_mt);
   lua_setmetatable(L, -3);
   return *c;
@@ -81,6 +82,7 @@ void append(lua_State* L, choice& into, int table, std::uint32_t& filled, int fr
     into.offers = into.offers || o.kind->offers;
     into.dynamic = into.dynamic || o.kind->dynamic;
     into.in_lua = into.in_lua || o.kind->publish_in_lua;
+    into.shared = into.shared || o.kind->shared;
     lua_pushvalue(L, from);
     lua_rawseti(L, table, static_cast<int>(++filled));
     return;
@@ -97,6 +99,7 @@ void append(lua_State* L, choice& into, int table, std::uint32_t& filled, int fr
   into.offers = into.offers || inner.offers;
   into.dynamic = into.dynamic || inner.dynamic;
   into.in_lua = into.in_lua || inner.in_lua;
+  into.shared = into.shared || inner.shared;
   for (std::uint32_t i = 0; i < inner.count; ++i) {
     into.arms[filled] = inner.arms[i];
     lua_rawgeti(L, theirs, static_cast<int>(i + 1));

@@ -6,6 +6,7 @@
 
 #include "lua/operation.hpp"
 #include "lua/scope.hpp"
+#include "lua/shared.hpp"
 #include "lua/threads.hpp"
 #include "lua/watch.hpp"
 
@@ -229,8 +230,10 @@ void mark_outcome(fiber& f) {
     lua_settop(f.co, 0);
     lua_pushliteral(f.co, "attempt to yield from outside a coroutine");
     finish(s, f, LUA_ERRRUN);
-  } else if (const core::hooks* h = w.observer(); h && h->park) {
-    h->park(h->context, f);
+  } else {
+    if (is_shared(f, s)) [[unlikely]]
+      publish_shared(s, f);
+    if (const core::hooks* h = w.observer(); h && h->park) h->park(h->context, f);
   }
 }
 
@@ -294,7 +297,10 @@ const operation_kind join_kind = {join_waits_for, join_ready, join_settle, join_
 
 thread_local constinit running_thread running;
 
-state::state() noexcept : kind{{"fiber", run_fiber, wake_fiber}, this} {}
+state::state() noexcept
+    : kind{{"fiber", run_fiber, wake_fiber}, this},
+      shared_kind{{"fiber", run_fiber, wake_shared_fiber}, this} {}
+state::~state() { destroy_kept(*this); }
 
 bool can_yield(lua_State* L, const state& s) {
 #if LUA_VERSION_NUM >= 503
@@ -356,6 +362,8 @@ void retract_all(fiber& f, state& s) noexcept {
     f.record.unlink();
   }
   if (f.is_waiting()) f.complete_at_home(core::winner_unset);  // a yield that was refused
+  if (is_shared(f, s)) [[unlikely]]
+    retract_shared(s, f);
 }
 
 void raise_cancelled(lua_State* L, state& s, fiber& f) {

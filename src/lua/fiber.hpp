@@ -83,6 +83,9 @@ void push_extras(lua_State* L, int handle, bool make);
 /// weft.locals: f begins with those of the running fiber.
 void inherit_locals(lua_State* L, state& s, fiber& f);
 
+/// While f waits, or is about to, for what other threads may complete (shared.hpp).
+inline bool is_shared(const fiber& f, const state& s) noexcept { return f.kind == &s.shared_kind; }
+
 /// Takes back whatever the last wait left published. Of the running fiber: what a wait left whose
 /// yield was refused (in_wait is still set then), or whose publishing raised.
 void retract_all(fiber& f, state& s) noexcept;

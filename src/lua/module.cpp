@@ -24,6 +24,8 @@ void open_wait(lua_State* L);
 void open_coroutines(lua_State* L);
 void open_locals(lua_State* L);
 void open_net(lua_State* L);
+void open_values(lua_State* L);
+void open_shared_channels(lua_State* L);
 
 namespace {
 
@@ -104,11 +106,16 @@ int error_type(lua_State* L) {
   return 0;
 }
 
+/// The type whose name is the first argument.
+anchor check_type(lua_State* L) {
+  static const char* const names[] = {"fiber",    "scope",  "operation",      "channel",
+                                      "listener", "stream", "shared_channel", nullptr};
+  return static_cast<anchor>(anchor_fiber_mt + luaL_checkoption(L, 1, nullptr, names));
+}
+
 /// method_table(name) -> the table of methods of a type, for lua/weft to complete.
 int method_table(lua_State* L) {
-  static const char* const names[] = {"fiber",    "scope",  "operation", "channel",
-                                      "listener", "stream", nullptr};
-  const int a = anchor_fiber_mt + luaL_checkoption(L, 1, nullptr, names);
+  const anchor a = check_type(L);
   lua_rawgeti(L, lua_upvalueindex(anchors_upvalue), a);
   lua_getfield(L, -1, "__index");
   lua_pushvalue(L, -2);
@@ -134,10 +141,8 @@ int push_extras_of(lua_State* L) {
 }
 
 int is_type(lua_State* L) {
-  static const char* const names[] = {"fiber",    "scope",  "operation", "channel",
-                                      "listener", "stream", nullptr};
-  const int a = anchor_fiber_mt + luaL_checkoption(L, 1, nullptr, names);
-  lua_pushboolean(L, userdata_of(L, state_of(L), 2, static_cast<anchor>(a)) != nullptr);
+  const anchor a = check_type(L);
+  lua_pushboolean(L, userdata_of(L, state_of(L), 2, a) != nullptr);
   return 1;
 }
 
@@ -163,6 +168,8 @@ int open_all(lua_State* L) {
   open_coroutines(L);
   open_locals(L);
   open_net(L);
+  open_values(L);
+  open_shared_channels(L);
   add_functions(L, functions);
   lua_pushliteral(L, WEFT_VERSION);
   lua_setfield(L, -2, "version");
@@ -244,8 +251,10 @@ extern "C" __attribute__((visibility("default"))) int luaopen_weft_core(lua_Stat
     weak_table(L, "k");
     lua_rawseti(L, anchors, a);
   }
-  weak_table(L, "v");
-  lua_rawseti(L, anchors, anchor_choices);
+  for (const anchor a : {anchor_choices, anchor_shared}) {
+    weak_table(L, "v");
+    lua_rawseti(L, anchors, a);
+  }
   lua_newthread(L);
   lua_rawseti(L, anchors, anchor_driver);
   lua_pushvalue(L, anchors);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lua/operation.hpp"
 
+#include "lua/shared.hpp"
 #include "lua/wait.hpp"
 
 namespace weft::inline v0::lua {
@@ -24,6 +25,8 @@ class arm_view {
   bool dynamic() const noexcept { return list ? list->dynamic : kind().dynamic; }
   bool offers() const noexcept { return list ? list->offers : kind().offers; }
   bool in_lua() const noexcept { return list ? list->in_lua : kind().publish_in_lua != nullptr; }
+
+  bool shared() const noexcept { return list ? list->shared : kind().shared != nullptr; }
 
   const choice* const list;
 
@@ -182,10 +185,23 @@ blocked publish_blocks(lua_State* L, state& s, fiber& f, const arm_view& arms, i
   return blocked::again;
 }
 
+/// The arms that other threads may complete: published once the fiber is suspended.
+void add_shared_arms(lua_State* L, state& s, fiber& f, const arm_view& arms, int index) {
+  for (std::uint32_t i = 0, n = arms.count(); i < n; ++i) {
+    operation& leaf = *arms[i].leaf;
+    if (!leaf.kind->shared) continue;
+    push_leaf(L, arms, index, i);
+    add_shared_arm(s, f, leaf.kind->shared(L, s, leaf, lua_gettop(L)), i);
+    lua_pop(L, 1);
+  }
+}
+
 /// Leaves a record for each arm, and the values that its puts offer on the stack; their number, or
 /// not_ready if the arms are to be tried once more.
 int publish(lua_State* L, state& s, fiber& f, const arm_view& arms, int index, bool look) {
   const std::uint32_t n = arms.count();
+  if (arms.shared()) [[unlikely]]
+    add_shared_arms(L, s, f, arms, index);
   core::wait_record* records = &f.record;
   if (arms.list) {
     records = s.at().records().allocate(n);
@@ -201,14 +217,17 @@ int publish(lua_State* L, state& s, fiber& f, const arm_view& arms, int index, b
     records[i].owner = &f;
     records[i].arm = i;
   }
-  begin(f, arms[0].leaf->kind->deaf);
+  if (arms.shared()) [[unlikely]]
+    begin_shared(f);
+  else
+    begin(f, arms[0].leaf->kind->deaf);
   if (arms.in_lua()) [[unlikely]] {
     const blocked how = publish_blocks(L, s, f, arms, index, records, look);
     if (how != blocked::wait) return how == blocked::again ? not_ready : offered;
   }
   for (std::uint32_t i = 0; i < n; ++i) {
     operation& leaf = *arms[i].leaf;
-    if (!leaf.kind->publish_in_lua) [[likely]]
+    if (leaf.kind->publish) [[likely]]
       leaf.kind->publish(s, f, leaf, records[i]);
   }
   return offered;
@@ -246,8 +265,10 @@ int perform_again(lua_State* L);
 /// After the wake-up: leaves how and the results, and returns their number, or not_ready.
 int settle(lua_State* L, state& s, fiber& f) {
   const arm_view arms(*static_cast<operation*>(lua_touserdata(L, 1)));
-  if (f.done) [[unlikely]]
-    run_done(L, f);
+  if (f.done && call_done(L, f)) [[unlikely]] {
+    destroy_kept(s);
+    lua_error(L);
+  }
   if (f.winner == core::winner_cancelled) raise_cancelled(L, s, f);
   const std::uint32_t i = f.winner;
   operation& leaf = *arms[i].leaf;

@@ -39,6 +39,9 @@ struct operation_kind {
   /// Instead of publish, for a kind that calls Lua to publish: it may raise.
   void (*publish_in_lua)(lua_State*, state&, fiber&, operation&, core::wait_record&,
                          int index) = nullptr;
+  /// Instead of publish, for a kind that other threads may complete: a fresh arm (shared.hpp). May
+  /// raise.
+  shared_arm& (*shared)(lua_State*, state&, operation&, int index) = nullptr;
 };
 
 struct operation {
@@ -59,6 +62,7 @@ struct choice : operation {
   bool offers;   // some arm does
   bool dynamic;  // some arm is
   bool in_lua;   // some arm has publish_in_lua
+  bool shared;   // some arm is
   choice_arm arms[1];
 };
 extern const operation_kind choice_kind;

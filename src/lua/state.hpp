@@ -13,6 +13,7 @@ namespace weft::inline v0::lua {
 
 struct fiber;
 struct scope_object;
+struct shared_arm;
 
 /// Places in the table of anchors.
 enum anchor : int {
@@ -33,7 +34,10 @@ enum anchor : int {
   anchor_channel_mt,
   anchor_listener_mt,
   anchor_stream_mt,
+  anchor_shared_channel_mt,
   anchor_suspension_mt,
+  anchor_object_mt,
+  anchor_shared,   // shared objects that are in this state (weak values)
   anchor_report,   // lua/weft/report.lua's functions
   anchor_raising,  // of these, the message handler
   anchor_callers,  // PUC 5.1: coroutine of a weft.pcall -> the one that called it
@@ -73,10 +77,14 @@ struct fiber_kind : core::task_kind {
 
 struct state : attachment {
   state() noexcept;
+  ~state();
   state(const state&) = delete;
   state& operator=(const state&) = delete;
 
   const fiber_kind kind;
+  const fiber_kind
+      shared_kind;  // of a fiber in a wait that other threads may complete (shared.hpp)
+  shared_arm* settling = nullptr;  // arms of such waits that are done, until the result is pushed
   std::vector<spare_thread> spare;
   unsigned threads = 0;     // slots in anchor_threads
   unsigned fibers = 0;      // ids given

@@ -53,7 +53,8 @@ local function with_objects(f)
   weft.scope(function(s) scope = s end)
   local mutex, rwmutex = weft.mutex(), weft.rwmutex()
   local objects = {
-    Fiber = weft.self(), Scope = scope, Op = weft.never(), Channel = weft.channel(), Mutex = mutex,
+    Fiber = weft.self(), Scope = scope, Op = weft.never(), Channel = weft.channel(),
+    SharedChannel = weft.shared_channel(), Mutex = mutex,
     Guard = mutex:lock(), RwMutex = rwmutex, Semaphore = weft.semaphore(1), Cond = weft.cond(mutex),
     WaitGroup = weft.waitgroup(), Latch = weft.latch(1), Barrier = weft.barrier(1), Oneshot = weft.oneshot(),
     Broadcast = weft.broadcast(1), BroadcastReader = weft.broadcast(1):subscribe(), Watch = weft.watch(1),
