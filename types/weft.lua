@@ -1180,31 +1180,67 @@ function Stream:peer_address() end
 function Stream:close() end
 
 -- ============================================================================ foreign runtimes
--- This and embedding are announced, and not there yet.
+-- The loaders for Python, Java and Node are announced, and not there yet; so is weft.buffer.
 
 ---@class weft.foreign
 weft.foreign = {}
 
 ---@class weft.ForeignOptions
----@field max_queue? integer Requests that may wait; default 65536.
----@field is_global? boolean Load its symbols for all to see.
----@field unpin? boolean
+---@field max_queue? integer Requests that may wait until the library takes them; default 65536.
+---@field is_global? boolean Load its symbols for all to see, as runtimes that load modules of their own want it.
+---@field unpin? boolean Unload the runtime when nobody refers to it any more, instead of keeping it.
 ---@field timeout? number Seconds for each request.
 
----A library in another language. Any name is a request: `ok, res = rt:name(req)`. A request suspends and returns
----true and the reply, or false, the library's integer and its error; or false, "queue full" | "unloaded" | "timeout".
----`rt:name_op(req)` is its operation.
+---A runtime that a library in another language has started. Any name is a request: `ok, res = rt:name(req)`. It
+---suspends, and returns true and the answer (nil if there is none); or false, the library's integer and its
+---error; or false and at once "queue full" or "unloaded", and false, "timeout" after the time of the option. req is
+---a string or a buffer, or nil. The library learns the name and when the caller has left. An answer that came in
+---parts is put together.
+---
+---`rt:name_op(req)` is its operation: each perform asks anew, and a lost one cancels. `rt:name_parts(req)` returns
+---its answer in parts (weft.Parts) as they come, or false and why. `rt(req)` is a request without a name.
 ---@class weft.Foreign
----@field [string] fun(self: weft.Foreign, req?: string): boolean, any, string?
+---@field [string] fun(self: weft.Foreign, req?: string|weft.Buffer): boolean, any, string?
+---@overload fun(req?: string|weft.Buffer): boolean, any, string?
 local Foreign = {}
 
----@param lib string
----@param cfg? string
+---Loads a library and starts a runtime in it; the same one for the same library and configuration, whatever the
+---options. It runs the library's init function, and blocks meanwhile. To be called after a fork, not before.
+---@param lib string A path; or a file name or "demo" for libdemo.so, in LD_LIBRARY_PATH, package.cpath, the system.
+---@param cfg? string What its init function is given. Without zero bytes.
 ---@param opts? weft.ForeignOptions
 ---@return weft.Foreign?
 ---@return string? message
----@return string? code
+---@return string? code "ENOENT", "ENOEXEC", "no init", "init failed", "ENOMEM"
+---@return integer? status What init has returned.
 function weft.foreign.load(lib, cfg, opts) end
+
+---Takes no more requests. Those that wait are still answered; then the library is told to end. Returns at once; the
+---next load starts another runtime. Its other name is __unload. The library stays mapped.
+---@return true
+function Foreign:unload() end
+
+---An answer that comes in parts.
+---@class weft.Parts
+local Parts = {}
+
+---Suspends until there is a part. At the end nil, or nil, message and the library's integer if it has failed.
+---@return string? part
+---@return string? message nil, "closed", "closed" if it was closed meanwhile.
+---@return integer|weft.Code|nil status
+function Parts:read() end
+
+---@return weft.Op
+function Parts:read_op() end
+
+---The parts, for a loop. Raises the message of a failure.
+---@return fun(self: weft.Parts): string?
+---@return weft.Parts
+function Parts:iter() end
+
+---Cancels what has not come yet. May be called again.
+---@return true
+function Parts:close() end
 
 ---@param module string
 ---@param opts? weft.ForeignOptions
@@ -1226,9 +1262,6 @@ function weft.foreign.java(class, opts) end
 ---@return string? message
 ---@return string? code
 function weft.foreign.node(module, opts) end
-
----Drains what was queued and ends the runtime. Suspends.
-function Foreign:unload() end
 
 ---@class weft.Buffer Bytes outside the collector.
 ---@operator len: integer

@@ -22,6 +22,7 @@ require "weft.scope" (weft)
 require "weft.run" (weft)
 require "weft.sync" (weft)
 weft.inspect = require "weft.inspect"
+weft.foreign = require "weft.foreign"
 weft.net = { tcp = require "weft.tcp" }
 
 return weft

@@ -97,7 +97,7 @@ void free_call(call& c) noexcept {
   c.status = 0;
   c.deadline = core::forever;
   c.unread.store(0, std::memory_order_relaxed);
-  c.arrived = false;
+  c.arrived = c.streams = c.fleeting = false;
   c.on_arrival = nullptr;
   c.holder = nullptr;
   c.at = nullptr;

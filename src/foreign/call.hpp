@@ -71,7 +71,9 @@ struct call : piled, core::list_node {
   bool arrived = false;
   part* first_part = nullptr;  // those that have arrived and have not been taken
   part* last_part = nullptr;
-  core::list<core::wait_record> waiters;  // completed at each part and at the end
+  bool streams = false;                   // its waiters want to know of each part
+  bool fleeting = false;                  // ends by itself when it arrives and nobody waits
+  core::list<core::wait_record> waiters;  // completed when it arrives
   void (*on_arrival)(call&, void* context) noexcept = nullptr;
   void* context = nullptr;
   call** holder = nullptr;  // set to null when the call ends under its holder's hands

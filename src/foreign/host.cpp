@@ -170,13 +170,14 @@ void host::arrive(part& p) noexcept {
   else
     c->first_part = &p;
   c->last_part = &p;
-  end_waits(*c);
+  if (c->streams) end_waits(*c);
 }
 
 void host::arrive(call& c) noexcept {
   if (c.word.load(std::memory_order_relaxed) & call::abandoned) return free_call(c);
   --pending_;
   c.arrived = true;
+  if (c.fleeting && c.waiters.empty()) return leave(c);
   end_waits(c);
   if (c.on_arrival) c.on_arrival(c, c.context);
 }

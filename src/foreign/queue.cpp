@@ -36,7 +36,7 @@ queue* queue::make(std::size_t limit, const char* config) noexcept {
 
 queue::outcome queue::post(call& c, bool* parked) noexcept {
   if (finished_.load(std::memory_order_relaxed)) return outcome::finished;
-  if (posted_ - taken_.load(std::memory_order_relaxed) >= limit_) return outcome::full;
+  if (full()) return outcome::full;
   ++posted_;
   piled* before = nullptr;
   incoming_.push(c, nullptr, no_mark, &before);

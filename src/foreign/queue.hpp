@@ -42,6 +42,8 @@ class WEFT_API queue {
   void wake() noexcept;
   /// No more posts; pollers get what is there, then null.
   void finish() noexcept;
+  /// A post would be refused.
+  bool full() const noexcept { return posted_ - taken_.load(std::memory_order_relaxed) >= limit_; }
   bool finished() const noexcept { return finished_.load(std::memory_order_relaxed); }
 
   // ---- any thread ----

@@ -12,15 +12,20 @@ const core::task_kind site::turn_kind = {"foreign calls", site::run_turn, nullpt
 site::site(core::worker& w) noexcept
     : worker_(w), bell_(bell_kind, *this), turn_(turn_kind, *this) {}
 
-std::unique_ptr<site> site::make(core::worker& w) noexcept {
-  std::unique_ptr<site> s(new (std::nothrow) site(w));
+site::pointer site::make(core::worker& w) noexcept {
+  pointer s(new (std::nothrow) site(w));
   if (s) s->host_ = host::open(notify, s.get());
   return s && s->host_ ? std::move(s) : nullptr;
 }
 
-void site::close() noexcept {
+void site::retire() noexcept {
   host_.reset();
   if (std::exchange(is_source_, false)) worker_.drop_source();
+  delete_if_idle();
+}
+
+void site::delete_if_idle() noexcept {
+  if (!queued_ && !rung_.load(std::memory_order_acquire)) delete this;
 }
 
 host::posting site::post(queue& to, const request& what, core::nanoseconds deadline) noexcept {
@@ -59,13 +64,15 @@ void site::notify(void* context) noexcept {
 void site::run_bell(core::task& t, core::worker&) {
   site& s = static_cast<part_task&>(t).of;
   s.rung_.store(false, std::memory_order_release);
-  if (s.host_ && s.host_->has_answers()) s.queue_turn();
+  if (!s.host_) return s.delete_if_idle();
+  if (s.host_->has_answers()) s.queue_turn();
 }
 
 void site::run_turn(core::task& t, core::worker&) {
   site& s = static_cast<part_task&>(t).of;
   s.queued_ = false;
-  if (s.host_) s.turn();
+  if (!s.host_) return s.delete_if_idle();
+  s.turn();
 }
 
 void site::turn() noexcept {

@@ -17,12 +17,16 @@ namespace weft::inline v0::foreign {
 
 class WEFT_API site {
  public:
+  struct retirer {
+    void operator()(site* s) const noexcept { s->retire(); }
+  };
+  /// Goes before the worker does.
+  using pointer = std::unique_ptr<site, retirer>;
+
   /// Null: not enough memory.
-  static std::unique_ptr<site> make(core::worker& w) noexcept;
+  static pointer make(core::worker& w) noexcept;
   site(const site&) = delete;
   site& operator=(const site&) = delete;
-  /// After close(), and after the worker has gone or has run what was in its inbox.
-  ~site() = default;
 
   /// As host::post.
   host::posting post(queue& to, const request& what, core::nanoseconds deadline) noexcept;
@@ -30,10 +34,6 @@ class WEFT_API site {
   void leave(call& c) noexcept;
   /// Before another worker's loop runs on this thread.
   void flush() noexcept { host_->flush(); }
-  /// Leaves all calls that are held; the worker is still there.
-  void close() noexcept;
-
-  core::worker& worker() noexcept { return worker_; }
 
  private:
   struct part_task : core::task {
@@ -42,6 +42,10 @@ class WEFT_API site {
   };
 
   explicit site(core::worker& w) noexcept;
+  ~site() = default;
+  /// Leaves all calls; what the worker still has of it runs first.
+  void retire() noexcept;
+  void delete_if_idle() noexcept;
   static void notify(void* context) noexcept;
   static void run_bell(core::task& t, core::worker& w);
   static void run_turn(core::task& t, core::worker& w);

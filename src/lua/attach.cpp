@@ -4,6 +4,7 @@
 #include <memory>
 #include <new>
 
+#include "foreign/site.hpp"
 #include "lua/threads.hpp"
 #include "lua/watch.hpp"
 
@@ -38,6 +39,7 @@ scope_object& push_frame(lua_State* L, state& s) {
 attachment begin_attachment(state& s, lua_State* driver, core::worker& w, bool owns_worker,
                             scope_object& root) noexcept {
   const attachment outer = s;
+  if (outer.foreign) outer.foreign->flush();  // it may be a while until its own turn
   static_cast<attachment&>(s) =
       attachment{.L = driver, .worker = &w, .root = &root, .watch = {}, .owns_worker = owns_worker};
   root.at = &w;
@@ -59,6 +61,7 @@ const char* begin_own_attachment(state& s, lua_State* driver, const worker_optio
 void end_attachment(lua_State* L, state& s, const attachment& outer) noexcept {
   s.root->closed = true;
   release_scope(L, *s.root);
+  foreign::site::pointer(s.foreign).reset();
   if (s.owns_worker) const std::unique_ptr<core::worker> gone(s.worker);
   static_cast<attachment&>(s) = outer;
 }

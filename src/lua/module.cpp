@@ -26,6 +26,7 @@ void open_locals(lua_State* L);
 void open_net(lua_State* L);
 void open_values(lua_State* L);
 void open_shared_channels(lua_State* L);
+void open_foreign(lua_State* L);
 
 namespace {
 
@@ -108,8 +109,9 @@ int error_type(lua_State* L) {
 
 /// The type whose name is the first argument.
 anchor check_type(lua_State* L) {
-  static const char* const names[] = {"fiber",    "scope",  "operation",      "channel",
-                                      "listener", "stream", "shared_channel", nullptr};
+  static const char* const names[] = {"fiber",          "scope",    "operation",
+                                      "channel",        "listener", "stream",
+                                      "shared_channel", "parts",    nullptr};
   return static_cast<anchor>(anchor_fiber_mt + luaL_checkoption(L, 1, nullptr, names));
 }
 
@@ -170,6 +172,7 @@ int open_all(lua_State* L) {
   open_net(L);
   open_values(L);
   open_shared_channels(L);
+  open_foreign(L);
   add_functions(L, functions);
   lua_pushliteral(L, WEFT_VERSION);
   lua_setfield(L, -2, "version");

@@ -9,6 +9,10 @@
 #include "lua/compat.hpp"
 #include "weft/core/worker.hpp"
 
+namespace weft::inline v0::foreign {
+class site;
+}
+
 namespace weft::inline v0::lua {
 
 struct fiber;
@@ -35,7 +39,10 @@ enum anchor : int {
   anchor_listener_mt,
   anchor_stream_mt,
   anchor_shared_channel_mt,
+  anchor_parts_mt,  // of a foreign answer that comes in parts
   anchor_suspension_mt,
+  anchor_foreign_mt,       // a runtime's handle
+  anchor_foreign_call_mt,  // owns a call that an operation waits for
   anchor_object_mt,
   anchor_shared,   // shared objects that are in this state (weak values)
   anchor_report,   // lua/weft/report.lua's functions
@@ -66,6 +73,7 @@ struct attachment {
   scope_object* root = nullptr;    // where a spawn outside any fiber goes
   lua_State* inner = nullptr;      // the coroutine of a user's that our resume is running
   watch_options watch;
+  foreign::site* foreign = nullptr;  // from the first call of a foreign library on
   bool owns_worker = false;  // made for this attachment; else its owner drives it, or a run outside
 };
 

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// The bytes that a Lua value stands for as a request: of a string or a number, none of nil.
+#pragma once
+
+#include "foreign/call.hpp"
+#include "lua/arguments.hpp"
+
+namespace weft::inline v0::lua {
+
+/// Raises if it is no request; shown as argument #1 of a method.
+void check_request(lua_State* L, state& s, const char* method, int arg);
+
+/// The same, and the bytes: the value's own, valid while it is on the stack.
+foreign::request request_at(lua_State* L, state& s, const char* method, int arg);
+
+}  // namespace weft::inline v0::lua
