@@ -1049,6 +1049,15 @@ function weft.inspect.dump() end
 ---@return weft.Counters
 function weft.inspect.counters() end
 
+---@class weft.BackendInfo
+---@field name weft.Backend
+---@field features string What it uses of the kernel's facilities, words with spaces between them; may be empty.
+---@field fallback? string Why the better backends are not in use: `"io_uring: Operation not permitted"`.
+
+---What the running worker waits with; nil outside `weft.run`. `WEFT_DEBUG=reactor` prints the same to stderr.
+---@return weft.BackendInfo?
+function weft.inspect.backend() end
+
 ---@class weft.TestOptions
 ---@field seed? integer Default: one of its own, which a failure reports.
 ---@field virtual_time? boolean Default true: the clock jumps to the next timer when all wait.

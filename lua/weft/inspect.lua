@@ -25,4 +25,10 @@ inspect.dump = dump.text
 
 inspect.counters = core.counters
 
+function inspect.backend()
+  local name, features, fallback = core.backend()
+  if not name then return nil end
+  return { name = name, features = features, fallback = fallback ~= "" and fallback or nil }
+end
+
 return inspect

@@ -23,6 +23,10 @@ int listen_on(int fd, const address& a, const listen_options& o) noexcept {
   return fd;
 }
 
+bool is_ready_now(const socket& s, core::direction d) noexcept {
+  return sys::is_ready(s.fd, d == core::direction::in ? POLLIN : POLLOUT);
+}
+
 void wake_as_closed(core::list<core::wait_record>& waiters) noexcept {
   while (core::wait_record* r = waiters.pop_front()) {
     core::task& t = *r->owner;
@@ -47,6 +51,10 @@ int attach(socket& s, core::worker& w) noexcept {
 
 bool look(socket& s, core::direction d) noexcept {
   if (may_try(s, d)) return true;
+  if (!s.is_ready(d) && !s.at->io().watches(s, d)) {
+    s.set_ready(d, is_ready_now(s, d));
+    return may_try(s, d);
+  }
   const auto polls = static_cast<std::uint32_t>(s.at->count().polls);
   const auto runs = static_cast<std::uint32_t>(s.at->count().runs);
   if (polls == s.polls_seen && runs - s.runs_seen < runs_between_looks) return false;
@@ -54,7 +62,7 @@ bool look(socket& s, core::direction d) noexcept {
   s.polls_seen = polls;
   s.runs_seen = runs;
   if (polled || s.is_ready(d)) return false;
-  s.set_ready(d, sys::is_ready(s.fd, d == core::direction::in ? POLLIN : POLLOUT));
+  s.set_ready(d, is_ready_now(s, d));
   return may_try(s, d);
 }
 

@@ -180,6 +180,17 @@ int inspect_counters(lua_State* L) {
   return 1;
 }
 
+/// backend() -> name, features, fallback of the running worker's reactor; nothing without one.
+int inspect_backend(lua_State* L) {
+  state& s = state_of(L);
+  if (!s.worker) return 0;
+  const core::reactor& r = s.at().io();
+  lua_pushstring(L, r.name());
+  lua_pushstring(L, r.features());
+  lua_pushstring(L, r.passed_over);
+  return 3;
+}
+
 const luaL_Reg methods[] = {{"status", fiber_status},
                             {"_cancel", fiber_cancel},
                             {"join_op", fiber_join_op},
@@ -194,6 +205,7 @@ const luaL_Reg functions[] = {{"fiber_id", fiber_id},
                               {"self", fiber_self},
                               {"fibers", inspect_fibers},
                               {"counters", inspect_counters},
+                              {"backend", inspect_backend},
                               {nullptr, nullptr}};
 
 }  // namespace

@@ -6,6 +6,13 @@
 
 namespace weft::inline v0::reactor {
 
+/// For kernels with less than this one, which only tests pretend to have.
+struct uring_limits {
+  bool deferred = true;     // task work only within our own waits
+  bool cooperative = true;  // or at least without interrupts
+};
+core::reactor* make_io_uring_within(const uring_limits& limits, int* error) noexcept;
+core::reactor* make_io_uring(int* error) noexcept;
 core::reactor* make_epoll(int* error) noexcept;
 core::reactor* make_select(int* error) noexcept;
 

@@ -33,11 +33,13 @@ class epoll final : public readiness {
   int add(descriptor& d) noexcept override {
     const int n = sys::epoll_add(poll_, d.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &d);
     if (n != -EPERM) return n;
-    d.slot = always_ready;
+    d.is_file = true;
     return 0;
   }
 
-  void remove(descriptor& d) noexcept override { sys::epoll_remove(poll_, d.fd); }
+  void remove(descriptor& d) noexcept override {
+    if (!d.is_file) sys::epoll_remove(poll_, d.fd);
+  }
 
   int collect(core::nanoseconds timeout) noexcept override {
     epoll_event events[batch];

@@ -16,8 +16,14 @@ struct backend {
 };
 
 // Best first.
-constexpr backend backends[] = {{"epoll", weft::reactor::make_epoll},
-                                {"select", weft::reactor::make_select}};
+constexpr backend backends[] = {
+#if WEFT_HAS_LIBURING
+    {"io_uring", weft::reactor::make_io_uring},
+#endif
+#if defined(__linux__)
+    {"epoll", weft::reactor::make_epoll},
+#endif
+    {"select", weft::reactor::make_select}};
 
 thread_local char message[160];
 
@@ -53,20 +59,61 @@ reactor* make(const backend& b, const char** error) noexcept {
   return r;
 }
 
+/// The best that there is. Which were passed over, and why, is kept in it.
+reactor* make_best(const char** error) noexcept {
+  char passed_over[sizeof reactor::passed_over] = {};
+  for (const backend& b : backends) {
+    int code = 0;
+    if (reactor* r = b.make(&code)) {
+      std::memcpy(r->passed_over, passed_over, sizeof passed_over);
+      return r;
+    }
+    const std::size_t at = std::strlen(passed_over);
+    std::snprintf(passed_over + at, sizeof passed_over - at, "%s%s: %s", at ? ", " : "", b.name,
+                  std::strerror(code));
+    *error = unavailable(b, code);
+  }
+  return nullptr;
+}
+
+/// With the word "reactor" in WEFT_DEBUG.
+bool tells() noexcept {
+  const char* words = ::secure_getenv("WEFT_DEBUG");
+  for (const char* at = words; at && *at; at += std::strcspn(at, ",") + 1) {
+    const std::size_t n = std::strcspn(at, ",");
+    if (n == 7 && std::strncmp(at, "reactor", n) == 0) return true;
+    if (!at[n]) break;
+  }
+  return false;
+}
+
+void tell(const reactor& r) noexcept {
+  if (!tells()) return;
+  const char* features = r.features();
+  std::fprintf(stderr, "weft: reactor: %s%s%s%s%s%s\n", r.name(), *features ? ", " : "", features,
+               *r.passed_over ? " (passed over: " : "", r.passed_over, *r.passed_over ? ")" : "");
+}
+
+reactor* choose(const char* name, const char** error) noexcept {
+  const char* where = "";
+  if (!name && (name = ::secure_getenv("WEFT_BACKEND"))) where = "WEFT_BACKEND: ";
+  if (!name || (!*name && *where)) return make_best(error);
+  for (const backend& b : backends)
+    if (std::strcmp(b.name, name) == 0) return make(b, error);
+  *error = unknown(where, name);
+  return nullptr;
+}
+
 }  // namespace
 
 reactor* make_reactor(const char* name, const char** error) noexcept {
-  const char* where = "";
-  if (!name && (name = ::secure_getenv("WEFT_BACKEND"))) where = "WEFT_BACKEND: ";
-  if (name && (*name || !*where)) {
-    for (const backend& b : backends)
-      if (std::strcmp(b.name, name) == 0) return make(b, error);
-    *error = unknown(where, name);
-    return nullptr;
+  *error = nullptr;
+  reactor* r = choose(name, error);
+  if (r) {
+    *error = nullptr;
+    tell(*r);
   }
-  for (const backend& b : backends)
-    if (reactor* r = make(b, error)) return r;
-  return nullptr;
+  return r;
 }
 
 }  // namespace weft::inline v0::core

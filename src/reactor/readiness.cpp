@@ -55,10 +55,6 @@ direction direction_of(const io_request& q) noexcept {
   return direction::in;
 }
 
-core::list<core::list_node>& pending(descriptor& d, direction dir) noexcept {
-  return d.pending[static_cast<int>(dir)];
-}
-
 std::int64_t try_accept(io_request& q) noexcept {
   auto size = static_cast<socklen_t>(q.size);
   const std::int64_t n =
@@ -88,12 +84,16 @@ int begin_connect(io_request& q) noexcept {
                       static_cast<socklen_t>(q.size));
 }
 
+}  // namespace
+
+core::list<core::list_node>& pending(descriptor& d, direction dir) noexcept {
+  return d.pending[static_cast<int>(dir)];
+}
+
 void end(io_request& q, std::int64_t result) noexcept {
   q.result = result;
   q.done(q);
 }
-
-}  // namespace
 
 bool wanted(descriptor& d, direction dir) noexcept {
   return !d.waiters(dir).empty() || !pending(d, dir).empty();
@@ -119,7 +119,7 @@ bool readiness::inherited() const noexcept {
 
 int readiness::attach(descriptor& d) noexcept {
   if (inherited()) return -ENOTSUP;
-  d.slot = 0;
+  d.is_file = false;
   if (const int error = add(d)) return error;
   d.ready[0] = d.ready[1] = true;
   d.woken[0] = d.woken[1] = 0;
@@ -133,7 +133,7 @@ void readiness::detach(descriptor& d) noexcept {
   assert(!collecting_ && "no code of a user runs within a batch of events");
   if (!d.attached) return;
   assert(!wanted(d, direction::in) && !wanted(d, direction::out));
-  if (!inherited() && d.slot != always_ready) remove(d);
+  if (!inherited()) remove(d);
   if (last_busy_ == &d) last_busy_ = nullptr;
   d.attached = false;
   d.unlink();
@@ -141,24 +141,29 @@ void readiness::detach(descriptor& d) noexcept {
 
 void readiness::await(descriptor& d, direction dir, core::wait_record& r) noexcept {
   d.waiters(dir).push_back(r);
-  if (d.slot == always_ready) d.set_ready(dir, true);
+  if (d.is_file) d.set_ready(dir, true);
   core::pass_on(d, dir);
+  if (r.linked()) want(d, dir);
 }
 
 void readiness::submit(io_request& q) noexcept {
   descriptor& d = *q.on;
   const direction dir = direction_of(q);
+  if (d.is_file) return submit_to_file(q);
   if (q.what == kind::connect) {
     const int n = begin_connect(q);
     if (n != -EINPROGRESS) return end(q, n);
     d.set_ready(dir, false);
-  } else if (pending(d, dir).empty() && (d.is_ready(dir) || d.slot == always_ready)) {
+  } else if (pending(d, dir).empty() && d.is_ready(dir)) {
     const std::int64_t n = attempt(q);
-    if (n != -EAGAIN || d.slot == always_ready) return end(q, n);
+    if (n != -EAGAIN) return end(q, n);
     d.set_ready(dir, false);
   }
   pending(d, dir).push_back(q);
+  want(d, dir);
 }
+
+void readiness::submit_to_file(io_request& q) noexcept { end(q, attempt(q)); }
 
 void readiness::cancel(io_request& q) noexcept {
   if (!q.linked()) return;
@@ -176,11 +181,14 @@ int readiness::wait(core::nanoseconds timeout) noexcept {
   collecting_ = true;
   const int n = collect(timeout);
   collecting_ = false;
+  // Whoever did not ring because another had is seen from here on: a read-modify-write on both
+  // sides. A true that is not seen yet has its event still to come.
+  if (rung_.load(std::memory_order_relaxed)) rung_.exchange(false, std::memory_order_acq_rel);
   return n > 0 ? n : 0;
 }
 
 void readiness::wake() noexcept {
-  if (inherited()) return;
+  if (inherited() || rung_.exchange(true, std::memory_order_acq_rel)) return;
   const int error = errno;  // it may have interrupted anything
   ring();
   errno = error;

@@ -23,24 +23,24 @@ class readiness : public core::reactor {
   void detach(core::descriptor& d) noexcept final;
   void await(core::descriptor& d, core::direction dir, core::wait_record& r) noexcept final;
   void submit(core::io_request& q) noexcept final;
-  void cancel(core::io_request& q) noexcept final;
+  void cancel(core::io_request& q) noexcept override;
   int wait(core::nanoseconds timeout) noexcept final;
   void wake() noexcept final;
   bool busy() noexcept final;
 
  protected:
-  /// descriptor::slot of what the kernel never reports since a try never has to wait: regular
-  /// files.
-  static constexpr std::uint32_t always_ready = 1;
-
   readiness() noexcept;
 
-  /// Registers with the kernel: 0 or -errno.
+  /// Registers with the kernel: 0 or -errno. Sets is_file for what the kernel does not report.
   virtual int add(core::descriptor& d) noexcept = 0;
   virtual void remove(core::descriptor& d) noexcept = 0;
+  /// Somebody has begun to wait: for a backend that asks the kernel only then.
+  virtual void want(core::descriptor&, core::direction) noexcept {}
+  /// A request on a file: ends it at once, unless the backend has a way that does not block.
+  virtual void submit_to_file(core::io_request& q) noexcept;
   /// Waits once and reports each event by became_ready() or failed(). Negative: none.
   virtual int collect(core::nanoseconds timeout) noexcept = 0;
-  /// Async-signal-safe, but for errno.
+  /// Async-signal-safe, but for errno. Not again before the wait that it ends has returned.
   virtual void ring() noexcept = 0;
 
   /// An event: marks the direction, tries its requests, completes one waiter.
@@ -49,11 +49,12 @@ class readiness : public core::reactor {
   void failed(core::descriptor& d) noexcept;
 
   core::list<core::descriptor>& attached() noexcept { return attached_; }
-
- private:
+  /// In the child of a fork.
   bool inherited() const noexcept;
 
+ private:
   const unsigned process_;
+  core::atomic<bool> rung_{false};
   core::list<core::descriptor> attached_;
   bool collecting_ = false;
   core::descriptor* last_busy_ = nullptr;  // where busy() looks first
@@ -61,6 +62,10 @@ class readiness : public core::reactor {
 
 /// Whether somebody waits on d in that direction.
 bool wanted(core::descriptor& d, core::direction dir) noexcept;
+
+/// The list of requests that wait in q's direction.
+core::list<core::list_node>& pending(core::descriptor& d, core::direction dir) noexcept;
+void end(core::io_request& q, std::int64_t result) noexcept;
 
 /// A timeout that is not forever, for the calls that take one.
 timespec to_timespec(core::nanoseconds timeout) noexcept;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "backends.hpp"
 #include "io/opening.hpp"
 #include "io/stream.hpp"
 #include "weft/core/worker.hpp"
@@ -125,8 +126,8 @@ class on_worker : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<core::worker> w;
 };
 
-#define WEFT_ON_BACKENDS(suite)                                                   \
-  INSTANTIATE_TEST_SUITE_P(backends, suite, ::testing::Values("epoll", "select"), \
+#define WEFT_ON_BACKENDS(suite)                                                              \
+  INSTANTIATE_TEST_SUITE_P(backends, suite, ::testing::ValuesIn(weft_test::backend_names()), \
                            [](const auto& info) { return std::string(info.param); })
 
 }  // namespace weft_test

@@ -214,9 +214,28 @@ t.outside("the backends of the machine can be asked for", function()
   for _, backend in ipairs { "epoll", "select" } do
     t.eq(weft.run({ backend = backend }, function()
       weft.sleep(0.001)
-      return backend
+      return weft.inspect.backend().name
     end), backend)
   end
+end)
+
+t.outside("the default is io_uring, or it is told why not", function()
+  t.eq(weft.inspect.backend(), nil)
+  if os.getenv "WEFT_BACKEND" then t.skip "WEFT_BACKEND is set" end
+  local b = weft.run(weft.inspect.backend)
+  if b.name == "io_uring" then
+    t.eq(b.fallback, nil)
+    t.contains(b.features, "poll")
+  else
+    t.eq(b.name, "epoll")
+    t.truthy(b.fallback == nil or b.fallback:find("io_uring", 1, true))
+  end
+end)
+
+t.outside("WEFT_DEBUG=reactor tells the backend", function()
+  local source = 'require "weft".run(function() end)'
+  t.contains(t.program(source, { env = "WEFT_DEBUG=reactor WEFT_BACKEND=select" }).err, "weft: reactor: select\n")
+  t.eq(t.program(source, { env = "WEFT_BACKEND=select" }).err, "")
 end)
 
 t.outside("WEFT_BACKEND chooses, and an unknown one raises", function()

@@ -167,7 +167,7 @@ TEST_P(reactor_host, a_forked_child_leaves_the_parent_alone) {
     io.reset();
     b.reset();
     const char* error = nullptr;
-    std::unique_ptr<weft::core::reactor> own(weft::core::make_reactor(GetParam(), &error));
+    std::unique_ptr<weft::core::reactor> own(make_backend(GetParam(), &error));
     own->wake();
     const bool works = own->wait(forever) > 0;
     ::_exit((inert ? 0 : 1) + (refused ? 0 : 2) + (works ? 0 : 4));
@@ -209,7 +209,7 @@ TEST_P(reactor_host, its_descriptors_are_closed_on_exec_and_at_its_end) {
   io.reset();
   const std::vector<int> before = open_descriptors();
   const char* error = nullptr;
-  io.reset(weft::core::make_reactor(GetParam(), &error));
+  io.reset(make_backend(GetParam(), &error));
   const std::vector<int> during = open_descriptors();
   EXPECT_GT(during.size(), before.size());
   for (const int fd : during) {
@@ -227,7 +227,7 @@ TEST_P(reactor_host, running_out_of_descriptors_is_an_error) {
   const rlimit none = {0, limit.rlim_max};
   ::setrlimit(RLIMIT_NOFILE, &none);
   const char* error = nullptr;
-  const std::unique_ptr<weft::core::reactor> r(weft::core::make_reactor(GetParam(), &error));
+  const std::unique_ptr<weft::core::reactor> r(make_backend(GetParam(), &error));
   ::setrlimit(RLIMIT_NOFILE, &limit);
   EXPECT_EQ(r, nullptr);
   ASSERT_NE(error, nullptr);

@@ -22,7 +22,9 @@ class reactor_conformance : public reactor_test {};
 
 // ---- readiness ----
 
-TEST_P(reactor_conformance, says_its_name) { EXPECT_STREQ(io->name(), GetParam()); }
+TEST_P(reactor_conformance, says_its_name) {
+  EXPECT_EQ(std::string(GetParam()).rfind(io->name(), 0), 0U);
+}
 
 TEST_P(reactor_conformance, readable) {
   auto [a, b] = local_pair();
@@ -407,7 +409,7 @@ TEST_P(reactor_conformance, a_descriptor_outlives_its_reactor) {
   d.fd = a.get();
   ASSERT_EQ(io->attach(d), 0);
   const char* error = nullptr;
-  io.reset(weft::core::make_reactor(GetParam(), &error));
+  io.reset(make_backend(GetParam(), &error));
   EXPECT_FALSE(d.attached);
   ASSERT_EQ(io->attach(d), 0);
   d.set_ready(in, false);

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "reactor/backends.hpp"
 #include "weft/core/reactor.hpp"
 
 namespace weft_test {
@@ -200,7 +201,28 @@ inline void drain(int fd) {
 }
 
 /// Every backend that there is; one that this machine has not is skipped, with the reason.
-inline auto backends() { return testing::Values("epoll", "select"); }
+/// io_uring also as a kernel with less would have it.
+inline auto backends() {
+  return testing::Values(
+#if WEFT_HAS_LIBURING
+      "io_uring", "io_uring_cooperative", "io_uring_plain",
+#endif
+      "epoll", "select");
+}
+inline weft::core::reactor* make_backend(const std::string& name, const char** error) {
+#if WEFT_HAS_LIBURING
+  weft::reactor::uring_limits limits;
+  limits.deferred = false;
+  limits.cooperative = name != "io_uring_plain";
+  if (name == "io_uring_cooperative" || name == "io_uring_plain") {
+    int code = 0;
+    weft::core::reactor* r = weft::reactor::make_io_uring_within(limits, &code);
+    *error = r ? nullptr : std::strerror(code);
+    return r;
+  }
+#endif
+  return weft::core::make_reactor(name.c_str(), error);
+}
 inline std::string backend_name(const testing::TestParamInfo<const char*>& info) {
   return info.param;
 }
@@ -210,7 +232,7 @@ class reactor_test : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     const char* error = nullptr;
-    io.reset(weft::core::make_reactor(GetParam(), &error));
+    io.reset(make_backend(GetParam(), &error));
     if (!io) GTEST_SKIP() << error;
   }
 

@@ -18,6 +18,7 @@
 #include <tuple>
 #include <vector>
 
+#include "backends.hpp"
 #include "support.hpp"
 #include "weft/weft.hpp"
 
@@ -69,7 +70,7 @@ std::string name_of(const ::testing::TestParamInfo<std::tuple<const char*, unsig
   return std::string(std::get<0>(i.param)) + "_" + std::to_string(std::get<1>(i.param));
 }
 INSTANTIATE_TEST_SUITE_P(All, NetTest,
-                         ::testing::Combine(::testing::Values("epoll", "select"),
+                         ::testing::Combine(::testing::ValuesIn(weft_test::backend_names()),
                                             ::testing::Values(1U, 2U, 4U)),
                          name_of);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // reactor: what a worker asks of the kernel, as the core owns it. Backends are in src/reactor, one
 // file each. A reactor belongs to one worker; everything but wake() is called on that worker's
-// thread.
+// thread, which may change between two waits while no request on a regular file is in flight.
 //
 // Two ways to wait, and each backend uses the facility that suits it best:
 //   - await(): "tell me when a try on this descriptor is worth it". Streams and listeners read,
@@ -32,6 +32,7 @@ struct descriptor : list_node {
   int fd = -1;
   bool attached = false;
   bool hung_up = false;             // the peer's end or an error was seen: a read never waits again
+  bool is_file = false;             // a try never has to wait: the kernel never reports it
   bool ready[2] = {true, true};     // a try may succeed; cleared by whoever saw EAGAIN
   std::uint32_t slot = 0;           // for the backend
   std::uint16_t woken[2] = {0, 0};  // waiters completed that have not tried yet: nobody passes them
@@ -63,8 +64,10 @@ class reactor {
   reactor& operator=(const reactor&) = delete;
   virtual ~reactor() = default;
 
-  /// "epoll", "select", ...
+  /// "io_uring", "epoll", "select", "kqueue".
   virtual const char* name() const noexcept = 0;
+  /// What of the kernel's facilities it uses, for reports: words with spaces between them.
+  virtual const char* features() const noexcept { return ""; }
 
   /// Registers d.fd (non-blocking) until detach(). 0, or -errno; -ERANGE above FD_SETSIZE for
   /// select.
@@ -77,6 +80,10 @@ class reactor {
   /// owner retracts with r.unlink() when another arm has won. One event completes one waiter; the
   /// winner passes the readiness on when it leaves something behind (pass_on), or clears the mark.
   virtual void await(descriptor& d, direction dir, wait_record& r) noexcept = 0;
+
+  /// Whether an event sets d's mark although nobody waits. False: the kernel has not been asked
+  /// since nobody has waited in that direction yet, and a try has to look for itself.
+  virtual bool watches(const descriptor&, direction) const noexcept { return true; }
 
   /// Starts a request. done() may run before submit() returns.
   virtual void submit(io_request& q) noexcept = 0;
@@ -92,13 +99,16 @@ class reactor {
   /// True while any record or request waits for the kernel; false: nothing here can ever wake a
   /// task.
   virtual bool busy() noexcept = 0;
+
+  /// Why the better backends are not in use here ("io_uring: Operation not permitted"), or empty.
+  char passed_over[160] = {};
 };
 
 /// Completes the oldest waiter that is still undecided, if the descriptor is marked ready. A winner
 /// that leaves something behind (a short accept queue, bytes unread) passes the readiness on so.
 WEFT_API void pass_on(descriptor& d, direction dir) noexcept;
 
-/// A reactor for this worker. name: "epoll", "select", or null for WEFT_BACKEND or else the best
+/// A reactor for this worker. name: as reactor::name(), or null for WEFT_BACKEND or else the best
 /// one. Null with *error set to a message that lists what there is, if there is no such backend.
 WEFT_API reactor* make_reactor(const char* name, const char** error) noexcept;
 
