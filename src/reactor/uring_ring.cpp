@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#if WEFT_HAS_LIBURING
 #include "reactor/uring_ring.hpp"
 
 #include <sys/syscall.h>
@@ -109,3 +110,4 @@ bool uring_ring::has_work() const noexcept {
 }
 
 }  // namespace weft::inline v0::reactor
+#endif
