@@ -14,6 +14,8 @@ struct uring_limits {
 core::reactor* make_io_uring_within(const uring_limits& limits, int* error) noexcept;
 core::reactor* make_io_uring(int* error) noexcept;
 core::reactor* make_epoll(int* error) noexcept;
+/// Where <sys/event.h> is.
+core::reactor* make_kqueue(int* error) noexcept;
 core::reactor* make_select(int* error) noexcept;
 
 }  // namespace weft::inline v0::reactor

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // epoll: edge-triggered, one registration a descriptor for life, so a wait costs no system call. An
 // edge may come while nobody waits: it sets the mark, and the next try finds it.
+#if defined(__linux__)
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -100,3 +101,4 @@ core::reactor* make_epoll(int* error) noexcept {
 }
 
 }  // namespace weft::inline v0::reactor
+#endif

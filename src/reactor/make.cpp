@@ -23,6 +23,9 @@ constexpr backend backends[] = {
 #if defined(__linux__)
     {"epoll", weft::reactor::make_epoll},
 #endif
+#if __has_include(<sys/event.h>)
+    {"kqueue", weft::reactor::make_kqueue},
+#endif
     {"select", weft::reactor::make_select}};
 
 thread_local char message[160];

@@ -207,7 +207,7 @@ inline auto backends() {
 #if WEFT_HAS_LIBURING
       "io_uring", "io_uring_cooperative", "io_uring_plain",
 #endif
-      "epoll", "select");
+      "epoll", "kqueue", "select");
 }
 inline weft::core::reactor* make_backend(const std::string& name, const char** error) {
 #if WEFT_HAS_LIBURING
@@ -221,6 +221,12 @@ inline weft::core::reactor* make_backend(const std::string& name, const char** e
     return r;
   }
 #endif
+  if (name == "kqueue") {  // here perhaps the fake one
+    int code = 0;
+    weft::core::reactor* r = weft::reactor::make_kqueue(&code);
+    *error = r ? nullptr : std::strerror(code);
+    return r;
+  }
   return weft::core::make_reactor(name.c_str(), error);
 }
 inline std::string backend_name(const testing::TestParamInfo<const char*>& info) {
