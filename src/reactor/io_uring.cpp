@@ -115,7 +115,8 @@ const char* uring::features() const noexcept {
   return "multishot_poll";
 }
 
-// Whoever closes a socket after this wants it closed then: nothing may be left in the kernel.
+// Whoever closes a socket after this wants it closed then: nothing may be left in the kernel. What
+// were, would be ended later, and interrupt a system call of this thread.
 uring::~uring() {
   if (inherited()) {
     ring_.forget();
@@ -123,6 +124,7 @@ uring::~uring() {
     for (std::uint32_t i = 1; i < slots_.size(); ++i)
       for (const direction dir : both)
         if (slots_[i].in_flight & bit(dir)) cancel_in_flight(i, polled(dir));
+    if (bell_armed_) cancel_in_flight(0, source::bell);
     ring_.flush();
   }
   ring_.close();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// kqueue on epoll. It has the trait of emulations that the backend has to get right: an event stays when its
-// descriptor is closed, and the next descriptor with that number gets none until EV_DELETE has come.
+// kqueue on epoll. It has the trait of emulations that the backend has to get right: an event stays
+// when its descriptor is closed, and the next descriptor with that number gets none until EV_DELETE
+// has come.
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/event.h>
@@ -81,8 +82,8 @@ int kqueue() {
   return queue;
 }
 
-int kevent(int queue, const struct kevent* changes, int change_count, struct kevent* events, int room,
-           const timespec* timeout) {
+int kevent(int queue, const struct kevent* changes, int change_count, struct kevent* events,
+           int room, const timespec* timeout) {
   for (int i = 0; i < change_count; ++i)
     if (apply(queue, changes[i]) != 0) return -1;
   if (room == 0) return 0;
@@ -95,7 +96,8 @@ int kevent(int queue, const struct kevent* changes, int change_count, struct kev
   for (int k = 0; k < n; ++k) {
     const auto note = of(queue).find(fetched[k].data.fd);
     if (note == of(queue).end()) continue;
-    const unsigned wanted[] = {EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR, EPOLLOUT | EPOLLHUP | EPOLLERR};
+    const unsigned wanted[] = {EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR,
+                               EPOLLOUT | EPOLLHUP | EPOLLERR};
     for (std::size_t i = 0; i < 2; ++i)
       if (note->second.on[i] && (fetched[k].events & wanted[i]))
         events[count++] = make_event(fetched[k], note->second, i);

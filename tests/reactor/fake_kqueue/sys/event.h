@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// As much of kqueue as src/reactor/kqueue.cpp uses, for machines without it: the names and layout of the
-// BSDs' manual page, and an implementation on epoll (fake_kqueue.cpp) that runs the backend in the tests.
+// As much of kqueue as src/reactor/kqueue.cpp uses, for machines without it: the names and layout
+// of the BSDs' manual page, and an implementation on epoll (fake_kqueue.cpp) that runs the backend
+// in the tests.
 #pragma once
 
 #include <cstdint>
@@ -26,5 +27,5 @@ struct kevent {
   (*(e) = {(ident_), (filter_), (flags_), (fflags_), (data_), (udata_)})
 
 int kqueue();
-int kevent(int queue, const struct kevent* changes, int change_count, struct kevent* events, int room,
-           const timespec* timeout);
+int kevent(int queue, const struct kevent* changes, int change_count, struct kevent* events,
+           int room, const timespec* timeout);
