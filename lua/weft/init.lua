@@ -7,7 +7,7 @@ local frames = require "weft.frames"
 
 local weft = { _VERSION = "weft " .. core.version }
 
-for _, name in ipairs { "spawn", "async", "daemon", "channel", "now", "sleep_op", "sleep_until_op", "always",
+for _, name in ipairs { "spawn", "async", "daemon", "channel", "now", "time", "sleep_op", "sleep_until_op", "always",
   "never" } do
   weft[name] = core[name]
 end
@@ -23,6 +23,10 @@ require "weft.run" (weft)
 require "weft.sync" (weft)
 weft.inspect = require "weft.inspect"
 weft.foreign = require "weft.foreign"
-weft.net = { tcp = require "weft.tcp" }
+require "weft.pollable" (weft)
+weft.net = {
+  tcp = require "weft.tcp", socket = require "weft.socket",
+  parse_address = core.parse_address, interfaces = core.interfaces,
+}
 
 return weft

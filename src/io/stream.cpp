@@ -190,6 +190,7 @@ void outbox::flushed() noexcept {
   if (!owner_) return end_alone(false);
   if (owner_->shut_out) ::shutdown(owner_->fd, SHUT_WR);
   wake_all(sent_, 0, false);
+  io::end_turn(*owner_, direction::out);
   next_turn();
 }
 
@@ -210,6 +211,7 @@ void outbox::next_turn() noexcept {
 void outbox::broke() noexcept {
   wake_all(sent_, 1, false);
   wake_all(room_, 0, false);
+  io::end_turn(*owner_, direction::out);
   owner_->out = nullptr;
   discard();
 }

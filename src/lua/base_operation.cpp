@@ -184,24 +184,8 @@ int suspension_on_done(lua_State* L) {
   if (lua_type(L, 2) != LUA_TFUNCTION && !luaL_getmetafield(L, 2, "__call"))
     bad_argument(L, "on_done", 2, "function", 1);
   if (waiting.owner->generation() != waiting.generation) return 0;
-  fiber& f = *waiting.owner;
-  push_anchor(L, anchor_done);
-  if (!f.done) {
-    lua_pushvalue(L, 2);
-    f.done = luaL_ref(L, -2);
-    return 0;
-  }
-  lua_rawgeti(L, -1, f.done);
-  if (!f.many_done) {  // a list takes the place of the only one
-    lua_createtable(L, 2, 0);
-    lua_insert(L, -2);
-    lua_rawseti(L, -2, 1);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, f.done);
-    f.many_done = true;
-  }
   lua_pushvalue(L, 2);
-  lua_rawseti(L, -2, static_cast<int>(lua_rawlen(L, -2)) + 1);
+  add_done(L, *waiting.owner);
   return 0;
 }
 
@@ -219,6 +203,27 @@ const luaL_Reg metamethods[] = {{"__tostring", suspension_tostring}, {nullptr, n
 const luaL_Reg functions[] = {{"base_op", op_base}, {nullptr, nullptr}};
 
 }  // namespace
+
+void add_done(lua_State* L, fiber& f) {
+  push_anchor(L, anchor_done);
+  lua_insert(L, -2);
+  if (!f.done) {
+    f.done = luaL_ref(L, -2);
+    return lua_pop(L, 1);
+  }
+  lua_rawgeti(L, -2, f.done);
+  if (!f.many_done) {  // a list takes the place of the only one
+    lua_createtable(L, 2, 0);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -4, f.done);
+    f.many_done = true;
+  }
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, static_cast<int>(lua_rawlen(L, -2)) + 1);
+  lua_pop(L, 2);
+}
 
 bool call_done(lua_State* L, fiber& f) {
   const int top = lua_gettop(L);

@@ -27,6 +27,9 @@ void open_net(lua_State* L);
 void open_values(lua_State* L);
 void open_shared_channels(lua_State* L);
 void open_foreign(lua_State* L);
+void open_sockets(lua_State* L);
+void open_pollables(lua_State* L);
+void open_objects(lua_State* L);
 
 namespace {
 
@@ -111,7 +114,8 @@ int error_type(lua_State* L) {
 anchor check_type(lua_State* L) {
   static const char* const names[] = {"fiber",          "scope",    "operation",
                                       "channel",        "listener", "stream",
-                                      "shared_channel", "parts",    nullptr};
+                                      "shared_channel", "parts",    "socket",
+                                      "pollable",       nullptr};
   return static_cast<anchor>(anchor_fiber_mt + luaL_checkoption(L, 1, nullptr, names));
 }
 
@@ -173,6 +177,9 @@ int open_all(lua_State* L) {
   open_values(L);
   open_shared_channels(L);
   open_foreign(L);
+  open_sockets(L);
+  open_pollables(L);
+  open_objects(L);
   add_functions(L, functions);
   lua_pushliteral(L, WEFT_VERSION);
   lua_setfield(L, -2, "version");

@@ -85,6 +85,8 @@ void open_operations(lua_State* L);
 void open_choices(lua_State* L);
 void open_base_operations(lua_State* L);
 
+/// Pops a function, which runs in the performer when the wait of f is over, however it ends.
+void add_done(lua_State* L, fiber& f);
 /// Runs the clean-up functions of the wait that is over, all of them. True: one has raised, its
 /// error is on top.
 bool call_done(lua_State* L, fiber& f);

@@ -40,6 +40,8 @@ enum anchor : int {
   anchor_stream_mt,
   anchor_shared_channel_mt,
   anchor_parts_mt,  // of a foreign answer that comes in parts
+  anchor_socket_mt,
+  anchor_pollable_mt,
   anchor_suspension_mt,
   anchor_foreign_mt,       // a runtime's handle
   anchor_foreign_call_mt,  // owns a call that an operation waits for

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // now, yield, sleep and sleep_until, with their operations. A deadline counts from the call of
 // sleep, and from the perform of a sleep_op.
+#include <ctime>
+
 #include "lua/operation.hpp"
 
 namespace weft::inline v0::lua {
@@ -91,7 +93,16 @@ int timer_now(lua_State* L) {
   return 1;
 }
 
+/// time() -> seconds since 1970 by the wall clock.
+int timer_time(lua_State* L) {
+  timespec t = {};
+  ::clock_gettime(CLOCK_REALTIME, &t);
+  lua_pushnumber(L, static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9);
+  return 1;
+}
+
 const luaL_Reg functions[] = {{"now", timer_now},
+                              {"time", timer_time},
                               {"yield", timer_yield},
                               {"sleep", timer_sleep},
                               {"sleep_until", timer_sleep_until},

@@ -1,0 +1,57 @@
+-- SPDX-License-Identifier: MIT
+-- Arguments of t.*: what is wrong is raised at the user's line, in the wording of the standard library.
+local homes = {
+  (debug.getinfo(1, "S").source:gsub("check%.lua$", "")),
+  (debug.getinfo(require "weft.check".refuse, "S").source:gsub("check%.lua$", "")),
+}
+
+local check = {}
+
+local function is_ours(source)
+  for i = 1, #homes do
+    if source:sub(1, #homes[i]) == homes[i] then return true end
+  end
+  return false
+end
+
+-- Raises the message with the position of the innermost function that is neither ours nor in C.
+function check.misuse(message)
+  for level = 2, math.huge do
+    local info = debug.getinfo(level, "S")
+    if not info then error(message, 0) end
+    if info.what ~= "C" and not is_ours(info.source) then error(message, level) end
+  end
+end
+
+local function name_of(v)
+  local metatable = debug.getmetatable(v)
+  return type(metatable) == "table" and type(metatable.__name) == "string" and metatable.__name or type(v)
+end
+check.name_of = name_of
+
+function check.refuse(name, i, expected, v)
+  local got = v == nil and "no value" or name_of(v)
+  return check.misuse(("bad argument #%d to '%s' (%s expected, got %s)"):format(i, name, expected, got))
+end
+
+-- The integer v, at least `least`.
+local to_integer = math.tointeger or function(n) return n == math.floor(n) and n or nil end
+function check.integer(name, i, v, least)
+  if type(v) ~= "number" then check.refuse(name, i, "number", v) end
+  local n = to_integer(v)
+  if not n then check.misuse(("bad argument #%d to '%s' (number has no integer representation)"):format(i, name)) end
+  if least and n < least then
+    check.misuse(("bad argument #%d to '%s' (at least %d expected, got %d)"):format(i, name, least, n))
+  end
+  return n
+end
+
+function check.callable(name, i, f)
+  local metatable = debug.getmetatable(f)
+  if type(f) ~= "function" and not (type(metatable) == "table" and metatable.__call) then
+    check.refuse(name, i, "function", f)
+  end
+  return f
+end
+
+return check
