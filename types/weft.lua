@@ -277,6 +277,10 @@ function weft.error_info(e) end
 ---@return number
 function weft.now() end
 
+---Seconds since 1970 by the wall clock, which may be set back. For time stamps; `now` is for durations.
+---@return number
+function weft.time() end
+
 ---Suspends for `seconds`, never less; 0 as `weft.yield`.
 ---@param seconds number
 function weft.sleep(seconds) end
@@ -1187,6 +1191,209 @@ function Stream:peer_address() end
 
 ---Wakes those who wait. Raises when closed already, as all its methods do.
 function Stream:close() end
+
+---@class weft.SocketOptions
+---@field family? "ip4"|"ip6"|"unix" Default "ip4".
+---@field type? "stream"|"datagram" Default "stream".
+
+---A socket of the system's, for what `weft.net.tcp` does not do: datagrams, paths, options. Does not suspend.
+---@param opts? weft.SocketOptions Unknown options raise.
+---@return weft.Socket?
+---@return string? message
+---@return weft.Code? code "EMFILE", "EAFNOSUPPORT", ...
+function weft.net.socket(opts) end
+
+---Whether a text is an address; names are resolved by `weft.net.tcp.connect` alone. Does not suspend.
+---@param host string
+---@return string? address As the system writes it; nil: it is a name.
+---@return "ip4"|"ip6"|nil family
+function weft.net.parse_address(host) end
+
+---@class weft.Interface
+---@field name string
+---@field family "ip4"|"ip6"
+---@field address string
+---@field netmask string?
+---@field broadcast string?
+---@field peer string? Of a link between two points, in place of broadcast.
+---@field up boolean
+---@field running boolean
+---@field loopback boolean
+---@field point_to_point boolean
+---@field multicast boolean
+
+---The addresses of this machine's interfaces, one entry each. Does not suspend.
+---@return weft.Interface[]?
+---@return string? message
+---@return weft.Code? code
+function weft.net.interfaces() end
+
+---Where an address is asked for it is a host, "*" or an address, and a port; for "unix" a path (one that begins with
+---a zero byte makes no file). To be closed.
+---@class weft.Socket
+local Socket = {}
+
+---@param host string
+---@param port? integer
+---@return true?
+---@return string? message
+---@return weft.Code? code "EADDRINUSE", "EACCES", ...
+function Socket:bind(host, port) end
+
+---@param backlog? integer Default: the system's most.
+---@return true?
+---@return string? message
+---@return weft.Code? code
+function Socket:listen(backlog) end
+
+---Suspends until somebody connects.
+---@return weft.Socket?
+---@return string? message
+---@return weft.Code? code
+function Socket:accept() end
+
+---Lost in a choice, it loses no connection.
+---@return weft.Op
+function Socket:accept_op() end
+
+---Suspends until it is connected. A datagram socket just takes the address for its peer.
+---@param host string
+---@param port? integer
+---@return true?
+---@return string? message
+---@return weft.Code? code
+function Socket:connect(host, port) end
+
+---Lost in a choice, the attempt goes on: perform it again, or close the socket.
+---@param host string
+---@param port? integer
+---@return weft.Op
+function Socket:connect_op(host, port) end
+
+---Suspends until there is something. A stream gives nil alone at its end; a datagram is one, cut at `max`.
+---@param max? integer Bytes at most, at least 1.
+---@return string? bytes
+---@return string? message
+---@return weft.Code? code
+function Socket:recv(max) end
+
+---@param max? integer
+---@return weft.Op
+function Socket:recv_op(max) end
+
+---As `recv`, with where it came from; not for a connected stream.
+---@param max? integer
+---@return string? bytes
+---@return string? host Or path, or message.
+---@return integer|weft.Code|nil port Or code.
+function Socket:recvfrom(max) end
+
+---@param max? integer
+---@return weft.Op
+function Socket:recvfrom_op(max) end
+
+---Suspends while nothing can be sent. A stream takes what it has room for.
+---@param bytes string|number
+---@return integer? n Bytes that were sent.
+---@return string? message
+---@return weft.Code? code
+function Socket:send(bytes) end
+
+---@param bytes string|number
+---@return weft.Op
+function Socket:send_op(bytes) end
+
+---@param bytes string|number
+---@param host string
+---@param port? integer
+---@return integer? n
+---@return string? message
+---@return weft.Code? code
+function Socket:sendto(bytes, host, port) end
+
+---@param bytes string|number
+---@param host string
+---@param port? integer
+---@return weft.Op
+function Socket:sendto_op(bytes, host, port) end
+
+---@param how "r"|"w"|"rw"
+---@return true?
+---@return string? message
+---@return weft.Code? code
+function Socket:shutdown(how) end
+
+---Wakes those who wait. Raises when closed already, as its methods do.
+function Socket:close() end
+
+---@return boolean
+function Socket:closed() end
+
+---@return string? host Or path; "" for a socket without one.
+---@return integer|string|nil port Or message.
+---@return weft.Code? code
+function Socket:address() end
+
+---@return string? host
+---@return integer|string|nil port
+---@return weft.Code? code "ENOTCONN"
+function Socket:peer_address() end
+
+---Reads, or with a value sets, an option of the system's.
+---@param name "broadcast"|"debug"|"dont_route"|"error"|"keepalive"|"max_segment"|"nodelay"|"oob_inline"|"receive_buffer"|"receive_low"|"receive_timeout"|"reuse_address"|"reuse_port"|"send_buffer"|"send_low"|"send_timeout"|"v6only"
+---@param value? boolean|number Time-outs are seconds.
+---@return boolean|number|nil value true when set.
+---@return string? message
+---@return weft.Code? code
+function Socket:option(name, value) end
+
+---Its descriptor, which stays the socket's.
+---@return integer
+function Socket:getfd() end
+
+-- ============================================================================ descriptors
+
+---For waiting until a descriptor is ready, whoever opened it. It is never closed here. Does not suspend.
+---@param handle integer|file*|weft.Stream|weft.Listener|weft.Socket|weft.Pollable|table|userdata A descriptor, a Lua file, an object of weft's, or one with a method `pollfd` or `getfd` that gives one of these.
+---@return weft.Pollable?
+---@return string? message
+---@return weft.Code? code "EBADF", "closed"
+function weft.pollable(handle) end
+
+---One direction of it may be waited for by many at once. To be closed.
+---@class weft.Pollable
+local Pollable = {}
+
+---Suspends until a read would not wait: there is something, or the end, or an error. A Lua file is also readable
+---while it has read ahead. nil, "closed", "closed" when the pollable or its object is closed.
+---@return true?
+---@return string? message
+---@return weft.Code? code "closed", "EBADF", "EMFILE", ...
+function Pollable:readable() end
+
+---@return weft.Op
+function Pollable:readable_op() end
+
+---Suspends until a write would not wait, or there is an error.
+---@return true?
+---@return string? message
+---@return weft.Code? code
+function Pollable:writable() end
+
+---@return weft.Op
+function Pollable:writable_op() end
+
+---Wakes those who wait by it. The descriptor stays open. Raises when closed already.
+function Pollable:close() end
+
+---Whether it, or the object that it stands for, was closed.
+---@return boolean
+function Pollable:closed() end
+
+---@return integer? descriptor
+---@return string? message
+---@return weft.Code? code
+function Pollable:getfd() end
 
 -- ============================================================================ foreign runtimes
 -- The loaders for Python, Java and Node are announced, and not there yet; so is weft.buffer.

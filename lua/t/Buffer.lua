@@ -168,7 +168,8 @@ function segments.set_field(self, key, value)
   if key == "start" then start, size = value, start + size - value end
   if key == "size" then size = value end
   if key == "last" then size = value - start + 1 end
-  if not move(record, start, size) then check.misuse(("bad value of '%s' (%d: not in the buffer)"):format(key, value)) end
+  if move(record, start, size) then return end
+  check.misuse(("bad value of '%s' (%d: not in the buffer)"):format(key, value))
 end
 
 function segments.methods:shift(by)

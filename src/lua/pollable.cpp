@@ -58,10 +58,15 @@ struct readiness_operation : operation {
   static readiness_operation& of(operation& o) { return static_cast<readiness_operation&>(o); }
 };
 
+/// An earlier write is not done: the kernel's readiness is the stream's then.
+bool is_held_up(const pollable& p, direction d) {
+  return p.stream && d == direction::out && !io::can_write(*p.stream);
+}
+
 /// Of one that is not over: 1 ready, 0 not yet, or -errno.
 int look(const pollable& p, direction d) {
   if (p.file && d == direction::in && bytes_ahead(*p.file) > 0) return 1;
-  if (p.stream && d == direction::out && !io::can_write(*p.stream)) return 0;
+  if (is_held_up(p, d)) return 0;
   return io::poll_now(p.own ? p.own->fd : p.other.fd, d);
 }
 
@@ -101,7 +106,11 @@ int use_own(state& s, pollable& p) {
   return p.stream ? io::use(*p.stream, s.at()) : io::use(*p.own, s.at());
 }
 
-/// The mark is cleared first: the try has found nothing, and whatever comes after it is an event.
+/// After a try that has found nothing: whatever comes after it is an event.
+void clear_mark(pollable& p, direction d) {
+  if (!is_held_up(p, d)) p.socket().set_ready(d, false);
+}
+
 void readiness_publish(lua_State* L, state& s, fiber& f, operation& op, core::wait_record& r,
                        int index) {
   const readiness_operation& o = readiness_operation::of(op);
@@ -113,7 +122,7 @@ void readiness_publish(lua_State* L, state& s, fiber& f, operation& op, core::wa
     return s.at().ready(f);
   }
   io::socket& on = p.socket();
-  on.set_ready(o.dir, false);
+  clear_mark(p, o.dir);
   io::await(on, o.dir, r);
 }
 
@@ -126,10 +135,8 @@ int readiness_settle(lua_State* L, state&, fiber& f, operation& op, int) {
   if (on.attached) io::begin_turn(on, o.dir);
   const int results = push_look(L, p, o.dir);
   if (!on.attached) return results;
-  if (results == not_ready)
-    on.set_ready(o.dir, false);
-  else
-    io::end_turn(on, o.dir);
+  if (results == not_ready) clear_mark(p, o.dir);
+  io::end_turn(on, o.dir);
   return results;
 }
 

@@ -62,12 +62,14 @@ local function with_objects(f)
     Broadcast = weft.broadcast(1), BroadcastReader = weft.broadcast(1):subscribe(), Watch = weft.watch(1),
     WatchReader = weft.watch(1):subscribe(), Limiter = weft.limiter { rate = 1 }, Pool = weft.pool {},
     Context = weft.context.background(), Ticker = weft.ticker(1), Listener = l, Stream = stream,
+    Socket = assert(weft.net.socket()), Pollable = assert(weft.pollable(l)),
   }
   weft.base_op(nil, function() return false end, function(s, wrap)
     objects.Suspension = s
     s:complete(wrap)
   end):perform()
   f(objects)
+  objects.Socket:close()
   stream:close()
   server:close()
   l:close()
@@ -130,6 +132,7 @@ t.test("every annotated option is known", function()
     TestOptions = function(o) weft.test(o, nothing) end,
     ListenOptions = function(o) weft.net.tcp.listen("127.0.0.1", 0, o) end,
     ForeignOptions = function(o) weft.foreign.load("nonesuch", nil, o) end,
+    SocketOptions = weft.net.socket,
     ConnectOptions = function(o) weft.net.tcp.connect_op("127.0.0.1", 1, o) end,
   }
   for class in annotations():gmatch("@class weft%.(%w+Options)\n") do

@@ -117,13 +117,12 @@ methods.bind, methods.connect, methods.listen = bind_of, connect_of, listen_of
 -- ---------------------------------------------------------------- data
 
 local function would_block() return nil, "resource temporarily unavailable", "EAGAIN" end
-local function no_time() return nil, "resource temporarily unavailable", "EAGAIN" end
 
 -- Performs as the socket does: at once or never if it does not block, in time if it has a time-out.
 local function perform(record, op, timeout)
   if record.nonblock then return wait(op:or_else(would_block)) end
   if not timeout then return wait(op) end
-  return wait(weft.choose(op, weft.sleep_op(timeout / 1000):wrap(no_time)))
+  return wait(weft.choose(op, weft.sleep_op(timeout / 1000):wrap(would_block)))
 end
 
 function methods:accept()
@@ -191,7 +190,8 @@ function methods:recv(...)
   local address, buffer, limit = recv_arguments(...)
   if limit == 0 then return true, 0 end
   local raw = record.raw
-  local bytes, host, port = perform(record, address and raw:recvfrom_op(limit) or raw:recv_op(limit), record.recvtimeout)
+  local op = address and raw:recvfrom_op(limit) or raw:recv_op(limit)
+  local bytes, host, port = perform(record, op, record.recvtimeout)
   if not bytes then
     if host then return false, host, port end
     return nil, 0
