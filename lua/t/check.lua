@@ -14,12 +14,12 @@ local function is_ours(source)
   return false
 end
 
--- Raises the message with the position of the innermost function that is neither ours nor in C.
+-- Raises the message with the position of the innermost function in Lua that is not ours.
 function check.misuse(message)
   for level = 2, math.huge do
-    local info = debug.getinfo(level, "S")
+    local info = debug.getinfo(level, "Sl")
     if not info then error(message, 0) end
-    if info.what ~= "C" and not is_ours(info.source) then error(message, level) end
+    if info.currentline > 0 and not is_ours(info.source) then error(message, level) end
   end
 end
 

@@ -242,10 +242,38 @@ examples() {
   elif grep -qi refused "$dir/err"; then ok; else fail echo_client.lua "want 'refused'" "$dir/err"; fi
 }
 
+# lua-t's loop: the document's examples, and echo over TCP and UDP.
+loop_examples() {
+  local name
+  for name in create device listing; do
+    run loop/$name.lua examples/loop/$name.lua || continue
+    sed -n 's/.*--> //p' examples/loop/$name.lua > "$dir/want"
+    same loop/$name.lua "$dir/want" "$dir/out"
+  done
+  run loop/regular_file.lua examples/loop/regular_file.lua LICENSE \
+    && { cat LICENSE; echo; } > "$dir/want" && same loop/regular_file.lua "$dir/want" "$dir/out"
+  run loop/popen.lua examples/loop/popen.lua "sleep 0.02; echo one; echo two" \
+    && printf 'one\ntwo\n' > "$dir/want" && same loop/popen.lua "$dir/want" "$dir/out"
+  run loop/popen.lua examples/loop/popen.lua && { grep -q ':' "$dir/out" && ok || fail loop/popen.lua "want a date"; }
+
+  serve loop-tcp-echo examples/loop/tcp_echo_server.lua 127.0.0.1 0 || return
+  run loop/tcp_echo_client.lua examples/loop/tcp_echo_client.lua 127.0.0.1 "$port" 50 20 \
+    && echo "50 clients, 20 messages each: all came back" > "$dir/want" \
+    && same loop/tcp_echo_client.lua "$dir/want" "$dir/out"
+  run "echo_client.lua to loop/tcp_echo_server.lua" examples/echo_client.lua 127.0.0.1 "$port" 50 20
+  alive loop-tcp-echo "$pid"
+  serve loop-udp-echo examples/loop/udp_echo_server.lua 127.0.0.1 0 || return
+  run loop/udp_echo_client.lua examples/loop/udp_echo_client.lua 127.0.0.1 "$port" 100 \
+    && echo "100 messages came back" > "$dir/want" && same loop/udp_echo_client.lua "$dir/want" "$dir/out"
+  alive loop-udp-echo "$pid"
+}
+
 all() {  # LABEL RUNNER
   label=$1 runner=$2
   puc51=$($runner tests/examples/is_puc51.lua 2> /dev/null)
   examples
+  stop_servers
+  loop_examples
   stop_servers
   docs
 }
