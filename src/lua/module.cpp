@@ -112,10 +112,9 @@ int error_type(lua_State* L) {
 
 /// The type whose name is the first argument.
 anchor check_type(lua_State* L) {
-  static const char* const names[] = {"fiber",          "scope",    "operation",
-                                      "channel",        "listener", "stream",
-                                      "shared_channel", "parts",    "socket",
-                                      "pollable",       nullptr};
+  static const char* const names[] = {"fiber",    "scope",    "operation",      "channel",
+                                      "listener", "stream",   "shared_channel", "parts",
+                                      "socket",   "pollable", nullptr};
   return static_cast<anchor>(anchor_fiber_mt + luaL_checkoption(L, 1, nullptr, names));
 }
 
