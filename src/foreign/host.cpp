@@ -127,7 +127,7 @@ part* host::take_part(call& c) noexcept {
   if (!p) return nullptr;
   c.first_part = static_cast<part*>(p->next);
   if (!c.first_part) c.last_part = nullptr;
-  c.unread.fetch_sub(1, std::memory_order_relaxed);
+  if (c.streams) c.unread.fetch_sub(1, std::memory_order_relaxed);
   return p;
 }
 
@@ -170,7 +170,8 @@ void host::arrive(part& p) noexcept {
   else
     c->first_part = &p;
   c->last_part = &p;
-  if (c->streams) end_waits(*c);
+  if (c->streams) return end_waits(*c);
+  c->unread.fetch_sub(1, std::memory_order_relaxed);  // gathered: its reader is never slow
 }
 
 void host::arrive(call& c) noexcept {

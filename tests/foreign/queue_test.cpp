@@ -325,10 +325,25 @@ TEST(foreign_call, deadlines) {
   s.at().leave(*c);
 }
 
+TEST(foreign_call, parts_of_a_call_that_is_no_stream_count_as_read) {
+  sleeper s;
+  queue& q = *queue::make(10, nullptr);
+  call* const c = s.post(q, "gather");
+  weft_task* const t = weft_task_poll(q.token());
+  for (const char* p : {"one", "two"}) EXPECT_EQ(weft_task_respond_part(t, copy_of(p), 0), 0);
+  EXPECT_EQ(weft_task_unread_parts(t), 2);
+  s.at().deliver();
+  EXPECT_EQ(weft_task_unread_parts(t), 0);
+  EXPECT_EQ(weft_task_respond(t, 0, nullptr, 0), 0);
+  s.run_until(0);
+  s.at().leave(*c);
+}
+
 TEST(foreign_call, parts_arrive_in_order_and_are_counted) {
   sleeper s;
   queue& q = *queue::make(10, nullptr);
   call* const c = s.post(q, "stream");
+  c->streams = true;
   weft_task* const t = weft_task_poll(q.token());
   for (const char* p : {"one", "two", "three"})
     EXPECT_EQ(weft_task_respond_part(t, copy_of(p), 0), 0);
