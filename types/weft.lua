@@ -1396,7 +1396,7 @@ function Pollable:closed() end
 function Pollable:getfd() end
 
 -- ============================================================================ foreign runtimes
--- The loaders for Python, Java and Node are announced, and not there yet; so is weft.buffer.
+-- weft.buffer is announced, and not there yet.
 
 ---@class weft.foreign
 weft.foreign = {}
@@ -1458,25 +1458,67 @@ function Parts:iter() end
 ---@return true
 function Parts:close() end
 
----@param module string
----@param opts? weft.ForeignOptions
+---@class weft.PythonOptions
+---@field config? string What the module's init function is given.
+---@field function? string The one function that answers, whatever the name; default: the one of that name.
+---@field path? string|string[] Folders to look for modules in, before Python's own.
+---@field venv? string A virtual environment, whose packages it may import.
+---@field python? string Which Python, for the first runtime: "3.12", an interpreter's path, or a libpython's.
+---@field threads? integer How many plain functions run at once; default 4.
+---@field max_queue? integer As of foreign.load.
+---@field timeout? number As of foreign.load.
+
+---A Python module as a runtime: rt:name(req) calls its function name(request: bytes | None), or the method of the
+---object that its init(config) has made. It may return bytes, str or None, be a generator, or async. One interpreter
+---serves all runtimes of the process. Errors and results as of foreign.load.
+---@param module string Its name, as import takes it.
+---@param opts? weft.PythonOptions
 ---@return weft.Foreign?
----@return string? message
+---@return string? message With the traceback.
 ---@return string? code
+---@return integer? status
 function weft.foreign.python(module, opts) end
 
----@param class string
----@param opts? weft.ForeignOptions
+---@class weft.JavaOptions
+---@field config? string What the constructor is given.
+---@field function? string The one method that answers, whatever the name; default: the one of that name.
+---@field classpath? string|string[] Folders and jars; default: the variable CLASSPATH.
+---@field java_home? string The JDK or JRE, for the first runtime; default: JAVA_HOME, or that of java on PATH.
+---@field flags? string|string[] Of the JVM, for the first runtime: "-Xmx64m". It has -Xrs in any case.
+---@field threads? integer How many methods run at once; default 4.
+---@field max_queue? integer As of foreign.load.
+---@field timeout? number As of foreign.load.
+
+---A Java class as a runtime: rt:name(req) calls its public method name(byte[]), (String) or (), of an object made
+---with the configuration. It may return byte[], String or null, a CompletionStage, a Stream, Iterator or Iterable.
+---One JVM serves all runtimes of the process, each with a class loader of its own. Errors and results as of
+---foreign.load.
+---@param class string Its full name.
+---@param opts? weft.JavaOptions
 ---@return weft.Foreign?
----@return string? message
+---@return string? message With the stack trace.
 ---@return string? code
+---@return integer? status
 function weft.foreign.java(class, opts) end
 
----@param module string
----@param opts? weft.ForeignOptions
+---@class weft.NodeOptions
+---@field config? string What the module's init function is given.
+---@field function? string The one function that answers, whatever the name; default: the one of that name.
+---@field path? string|string[] Folders to look for modules and node_modules in.
+---@field node? string The node program; default: that on PATH.
+---@field flags? string|string[] Of node: "--max-old-space-size=64".
+---@field max_queue? integer As of foreign.load.
+---@field timeout? number As of foreign.load.
+
+---A Node module as a runtime, in a node process of its own: rt:name(req) calls its exported function name(Buffer or
+---null, call), or the method of the object that its init(config) has made. It may return a string, a buffer or
+---nothing, a promise or an iterator. Errors and results as of foreign.load.
+---@param module string A package's or module's name, or a path.
+---@param opts? weft.NodeOptions
 ---@return weft.Foreign?
----@return string? message
+---@return string? message With the stack trace.
 ---@return string? code
+---@return integer? status
 function weft.foreign.node(module, opts) end
 
 ---@class weft.Buffer Bytes outside the collector.

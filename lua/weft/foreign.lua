@@ -179,4 +179,6 @@ local function next_part(self)
 end
 function parts:iter() return next_part, self end
 
+require "weft.loaders" (foreign)
+
 return foreign

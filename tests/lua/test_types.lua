@@ -5,9 +5,7 @@ local t = require "harness"
 local weft = require "weft"
 
 -- Announced for later.
-local later = {
-  embed = true, buffer = true, ["foreign.python"] = true, ["foreign.java"] = true, ["foreign.node"] = true,
-}
+local later = { embed = true, buffer = true }
 
 local function source(path)
   local here = t.file:match("^(.*/)") or "./"
@@ -133,6 +131,9 @@ t.test("every annotated option is known", function()
     ListenOptions = function(o) weft.net.tcp.listen("127.0.0.1", 0, o) end,
     ForeignOptions = function(o) weft.foreign.load("nonesuch", nil, o) end,
     SocketOptions = weft.net.socket,
+    PythonOptions = function(o) weft.foreign.python("nonesuch", o) end,
+    JavaOptions = function(o) weft.foreign.java("nonesuch", o) end,
+    NodeOptions = function(o) weft.foreign.node("nonesuch", o) end,
     ConnectOptions = function(o) weft.net.tcp.connect_op("127.0.0.1", 1, o) end,
   }
   for class in annotations():gmatch("@class weft%.(%w+Options)\n") do

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+package weft;
+
+import java.lang.reflect.Constructor;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** The user's class: an object of it where it can be made, and its public methods by name. */
+final class Target {
+  private final Class<?> type;
+  private final Object object;
+  private final Map<String, Method> methods = new ConcurrentHashMap<>();
+
+  Target(Class<?> type, String config) throws Throwable {
+    this.type = type;
+    object = make(config);
+  }
+
+  /** With the configuration, without, or not at all: then its static methods serve. */
+  private Object make(String config) throws Throwable {
+    if (Modifier.isAbstract(type.getModifiers())) return null;
+    Constructor<?> plain = null;
+    for (Constructor<?> c : type.getConstructors()) {
+      Class<?>[] parameters = c.getParameterTypes();
+      if (parameters.length == 0) plain = c;
+      if (parameters.length == 1 && parameters[0] == String.class) return construct(c, config);
+    }
+    return plain == null ? null : construct(plain);
+  }
+
+  private static Object construct(Constructor<?> c, Object... arguments) throws Throwable {
+    try {
+      return c.newInstance(arguments);
+    } catch (InvocationTargetException e) {
+      throw e.getCause();
+    }
+  }
+
+  private Method find(String name) throws NoSuchMethodException {
+    for (Method m : type.getMethods()) {
+      if (!m.getName().equals(name) || m.getDeclaringClass() == Object.class) continue;
+      if (object == null && !Modifier.isStatic(m.getModifiers())) continue;
+      Class<?>[] parameters = m.getParameterTypes();
+      boolean takesAll = parameters.length == 0;
+      if (parameters.length == 1) takesAll = parameters[0] == byte[].class || parameters[0] == String.class;
+      if (!takesAll) continue;
+      m.setAccessible(true);
+      return m;
+    }
+    throw new NoSuchMethodException(
+        type.getName() + " has no public method " + name + "(byte[]), (String) or ()");
+  }
+
+  Object call(String name, byte[] request) throws Throwable {
+    Method m = methods.get(name);
+    if (m == null) {
+      m = find(name);
+      methods.put(name, m);
+    }
+    try {
+      if (m.getParameterCount() == 0) return m.invoke(object);
+      if (m.getParameterTypes()[0] == byte[].class) return m.invoke(object, (Object) request);
+      return m.invoke(object, request == null ? null : new String(request, StandardCharsets.UTF_8));
+    } catch (InvocationTargetException e) {
+      throw e.getCause();
+    }
+  }
+
+  void close() throws Exception {
+    if (object instanceof AutoCloseable) ((AutoCloseable) object).close();
+  }
+}

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+"""A module that cannot be imported."""
+
+raise ImportError("deliberately broken")

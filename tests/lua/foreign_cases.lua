@@ -1,0 +1,262 @@
+-- SPDX-License-Identifier: MIT
+-- What a runtime has to do in every language. Each test_foreign_<language>.lua registers these with a
+-- loader of its fixture: load(config, opts) -> runtime, or nil, message, code. `has(name)` says whether
+-- the fixture has what only some languages can do.
+
+local t = require "harness"
+local weft = require "weft"
+
+-- Requests and answers of a burst, and what the languages' side of a loader keeps in Lua's memory.
+local BIG = { memory = 2048 }
+
+local function descriptors()
+  local open = {}
+  for fd = 0, 99 do
+    local f = io.open("/proc/self/fdinfo/" .. fd)
+    if f then
+      f:close()
+      open[fd] = true
+    end
+  end
+  return open
+end
+
+local function more_than(before)
+  for fd in pairs(descriptors()) do
+    if not before[fd] then return true end
+  end
+  return false
+end
+
+-- A runtime ends behind unload's back: what it had open is closed a little later.
+local function wait_for_descriptors(before)
+  for _ = 1, 200 do
+    if not more_than(before) then return end
+    weft.sleep(0.01)
+  end
+end
+
+return function(load)
+  local function case(name, opts, f)
+    if not f then opts, f = {}, opts end
+    t.test(name, opts, function()
+      local before = descriptors()
+      f()
+      wait_for_descriptors(before)
+    end)
+  end
+
+  local function with_runtime(config, opts, f)
+    local rt = assert(load(config, opts))
+    f(rt)
+    rt:unload()
+  end
+
+  case("echo", BIG, function()
+    with_runtime("echo", nil, function(rt)
+      t.returns(t.pack(true, "hello"), rt:echo("hello"))
+      t.returns(t.pack(true, "a\0b"), rt:echo("a\0b"))
+      t.returns(t.pack(true, ""), rt:echo(""))
+      local big = ("x"):rep(300000)
+      local ok, got = rt:echo(big)
+      t.truthy(ok)
+      t.truthy(got == big, "300,000 bytes")
+    end)
+  end)
+
+  case("a request or an answer may be missing", function()
+    with_runtime("nothing", nil, function(rt)
+      t.returns(t.pack(true, nil), rt:nothing("x"))
+      t.returns(t.pack(true, "none"), rt:length())
+      t.returns(t.pack(true, "0"), rt:length(""))
+    end)
+  end)
+
+  case("1,000 requests from 1,000 fibers", BIG, function()
+    with_runtime("many", nil, function(rt)
+      local answered = 0
+      weft.scope(function(s)
+        for i = 1, 1000 do
+          s:spawn(function()
+            local ok, got = rt:echo("request " .. i)
+            t.truthy(ok, got)
+            t.eq(got, "request " .. i)
+            answered = answered + 1
+          end)
+        end
+      end)
+      t.eq(answered, 1000)
+    end)
+  end)
+
+  case("1,000 asynchronous requests from 1,000 fibers", BIG, function()
+    with_runtime("many later", nil, function(rt)
+      local answered = 0
+      weft.scope(function(s)
+        for i = 1, 1000 do
+          s:spawn(function()
+            local ok, got = rt:later("request " .. i)
+            t.truthy(ok, got)
+            t.eq(got, "request " .. i)
+            answered = answered + 1
+          end)
+        end
+      end)
+      t.eq(answered, 1000)
+    end)
+  end)
+
+  case("an error has the message and the trace", function()
+    with_runtime("errors", nil, function(rt)
+      for _, name in ipairs { "fail", "later_fail" } do
+        local ok, rc, err = rt[name](rt, "x")
+        t.eq(ok, false, name)
+        t.eq(rc, 1, name)
+        t.contains(err, "deliberate failure", name)
+        t.match(err, "[Ff]ixture", name)
+      end
+    end)
+  end)
+
+  case("an answer of the wrong type is an error", function()
+    with_runtime("wrong", nil, function(rt)
+      local ok, rc, err = rt:wrong("x")
+      t.eq(ok, false)
+      t.eq(rc, 1)
+      t.contains(err, "weft takes")
+    end)
+  end)
+
+  case("a function that is not there is an error", function()
+    with_runtime("missing", nil, function(rt)
+      for _, name in ipairs { "no_such_function", "_private" } do
+        local ok, rc, err = rt[name](rt, "x")
+        t.eq(ok, false)
+        t.eq(rc, 1)
+        t.contains(err, name)
+      end
+    end)
+  end)
+
+  local function cancelled_case(name, function_name)
+    case(name, function()
+      with_runtime(name, nil, function(rt)
+        local call = rt[function_name .. "_op"](rt, "x")
+        t.returns(t.pack(nil, "timeout", "timeout"), weft.timeout(call, 0.05):perform())
+        local seen
+        for _ = 1, 200 do
+          seen = select(2, rt:cancellations_seen())
+          if seen ~= "0" then break end
+          weft.sleep(0.02)
+        end
+        t.eq(seen, "1", "the library has seen that its caller left")
+        t.returns(t.pack(true, "still there"), rt:echo("still there"))
+      end)
+    end)
+  end
+  cancelled_case("a slow call is cancelled by a timeout", "slow")
+  cancelled_case("a slow asynchronous call is cancelled by a timeout", "slow_later")
+
+  case("the timeout of the runtime", function()
+    with_runtime("timed", { timeout = 0.05 }, function(rt)
+      t.returns(t.pack(false, "timeout"), rt:slow_later("x"))
+      local ok, left = rt:time_left("x")
+      t.truthy(ok, left)
+      t.between(tonumber(left), 0, 0.05)
+    end)
+    with_runtime("untimed", nil, function(rt) t.returns(t.pack(true, "none"), rt:time_left("x")) end)
+  end)
+
+  case("an answer in parts", BIG, function()
+    with_runtime("parts", nil, function(rt)
+      for _, name in ipairs { "abc", "later_abc" } do
+        t.returns(t.pack(true, "abc"), rt[name](rt, "x"))
+        local parts, seen = rt[name .. "_parts"](rt, "x"), {}
+        local part = parts:read()
+        while part do
+          seen[#seen + 1] = part
+          part = parts:read()
+        end
+        t.eq(table.concat(seen, " "), "a b c", name)
+      end
+      t.returns(t.pack(true, ("0123456789"):rep(100)), rt:digits("1000"))
+    end)
+  end)
+
+  case("a stream waits for its reader, and ends with it", function()
+    with_runtime("endless", nil, function(rt)
+      local parts = rt:endless_parts("x")
+      for i = 1, 500 do t.eq(parts:read(), tostring(i)) end
+      local resident = t.resident()
+      weft.sleep(0.2)
+      t.between(t.resident() - resident, -1e9, 20000)
+      parts:close()
+      t.returns(t.pack(true, "still there"), rt:echo("still there"))
+    end)
+  end)
+
+  case("an error after some parts", function()
+    with_runtime("failing", nil, function(rt)
+      local parts = rt:failing_abc_parts("x")
+      t.eq(parts:read(), "a")
+      local part, message = parts:read()
+      t.eq(part, nil)
+      t.contains(message, "deliberate failure")
+      parts:close()
+    end)
+  end)
+
+  case("unloading while busy answers what was asked", function()
+    local rt = assert(load("busy"))
+    local answered = 0
+    weft.scope(function(s)
+      for i = 1, 20 do
+        local name = i % 2 == 0 and "later" or "fast_sleep"
+        s:spawn(function()
+          t.returns(t.pack(true, "x"), rt[name](rt, "x"))
+          answered = answered + 1
+        end)
+      end
+      weft.yield()
+      rt:unload()
+      t.returns(t.pack(false, "unloaded"), rt:echo("x"))
+    end)
+    t.eq(answered, 20)
+  end)
+
+  case("the end of a runtime calls its unload", function()
+    local path = os.tmpname()
+    local rt = assert(load(path))
+    t.returns(t.pack(true, path), rt:config())
+    rt:unload()
+    for _ = 1, 200 do
+      if t.slurp(path) == "unloaded" then break end
+      weft.sleep(0.02)
+    end
+    t.eq(t.slurp(path), "unloaded")
+    os.remove(path)
+  end)
+
+  case("two configurations are two runtimes, one is one", function()
+    local one, two = assert(load("first")), assert(load("second = %41\n"))
+    t.returns(t.pack(true, "first"), one:config())
+    t.returns(t.pack(true, "second = %41\n"), two:config())
+    t.eq(load("first"), one)
+    one:unload()
+    t.returns(t.pack(true, "second = %41\n"), two:config())
+    local again = assert(load("first"))
+    t.ne(again, one)
+    t.returns(t.pack(true, "first"), again:config())
+    again:unload()
+    two:unload()
+  end)
+
+  case("a refused configuration is an error of the load, and not kept", function()
+    for _ = 1, 2 do
+      local message = t.fails("init failed", load("refuse"))
+      t.contains(message, "this configuration is refused")
+    end
+  end)
+
+  return case, with_runtime
+end
