@@ -1,0 +1,3 @@
+module weft.local/foreign
+
+go 1.17

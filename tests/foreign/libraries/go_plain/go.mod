@@ -1,0 +1,3 @@
+module example/plain
+
+go 1.17
