@@ -84,14 +84,14 @@ alive() {  # NAME pid
 
 # ---------------------------------------------------------------- the guides' programs
 
-# Each ```lua block of docs/*.md names a file in its fence line and is that file.
+# Each ```lua, ```python, ```java and ```js block of docs/*.md names a file in its fence line and is that file.
 label=docs
 for doc in README.md docs/*.md; do
   case $doc in docs/architecture.md) continue ;; esac
   [ -f "$doc" ] || continue
   rm -f "$dir"/block.*
   awk -v out="$dir/block." '
-    /^```lua/ { n++; name = $2; file = out n; print name > file; open = 1; next }
+    /^```(lua|python|java|js)/ { n++; name = $2; file = out n; print name > file; open = 1; next }
     /^```/ && open { close(file); open = 0; next }
     open { print > file }
   ' "$doc"
@@ -99,7 +99,7 @@ for doc in README.md docs/*.md; do
     [ -f "$block" ] || continue
     file=$(head -1 "$block")
     if [ -z "$file" ] || [ ! -f "$file" ]; then
-      fail "$doc" "a lua block names no file: '$file'"
+      fail "$doc" "a block names no file: '$file'"
       continue
     fi
     tail -n +2 "$block" > "$dir/got"
@@ -111,18 +111,29 @@ for doc in README.md docs/*.md; do
     fi
   done
 done
-for file in examples/docs/*.lua; do
+for file in examples/docs/*; do
   [ -f "$file" ] || continue
   if grep -qF "$file" README.md docs/*.md; then ok; else fail "$file" "no guide quotes it"; fi
 done
 
+# Where the classes of the guides' Java programs are.
+if [ -e "$build/lib/weft/weft.jar" ]; then
+  export CLASSPATH="$dir/classes"
+  javac --release 11 -d "$CLASSPATH" -cp "$build/lib/weft/weft.jar" examples/docs/*.java || fail java "javac"
+fi
+
 # `--> text` in such a program is a line that it prints.
 docs() {
-  local file
+  local file language
   for file in examples/docs/*.lua; do
     [ -f "$file" ] || continue
     if [ "$puc51" = yes ] && grep -q ":iter()" "$file"; then continue; fi
     case $label in weft*) grep -q "with lua5.4:" "$file" && continue ;; esac
+    language=$(grep -oE 'foreign\.(python|java|node)' "$file" | head -1)
+    if [ -n "$language" ] && [ ! -e "$build/lib/weft/libweft-${language#foreign.}.so" ]; then
+      skip "$file" "libweft-${language#foreign.}.so was not built"
+      continue
+    fi
     run "$file" "$file" || continue
     sed -n 's/.*--> //p' "$file" > "$dir/want"
     [ -s "$dir/want" ] && same "$file" "$dir/want" "$dir/out"
