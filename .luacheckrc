@@ -5,3 +5,4 @@ max_line_length = 120
 -- self may go unused in a method; unused arguments document a callback's shape.
 self = false
 unused_args = false
+files["lua/weft/nginx"] = { read_globals = { "ngx" } }

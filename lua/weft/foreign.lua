@@ -9,6 +9,9 @@ local operation = core.method_table "operation"
 local parts = core.method_table "parts"
 local perform = frames.perform
 
+-- Where runtimes live: on a worker of ours; inside nginx, on its event loop.
+local host = { load = core.foreign_load, unload = core.foreign_unload, lives = core.foreign_lives }
+
 local foreign = {}
 local load_options = { max_queue = true, is_global = true, unpin = true, timeout = true }
 
@@ -54,10 +57,10 @@ local function not_found(lib)
 end
 
 local function load_handle(lib, path, names, ...)
-  if path then return core.foreign_load(path, ...) end
+  if path then return host.load(path, ...) end
   local handle, message, code, status
   for _, name in ipairs(names or {}) do
-    handle, message, code, status = core.foreign_load(name, ...)
+    handle, message, code, status = host.load(name, ...)
     if handle or code ~= "ENOEXEC" then return handle, message, code, status end
     if not message:find "No such file" then return nil, message, code end
   end
@@ -88,7 +91,7 @@ local function in_frame(call_now)
   end
 end
 
-local function method_of(handle, name, timeout)
+function host.method(handle, name, timeout)
   local stem = name:match "^(.+)_op$"
   if stem then
     return function(_, request)
@@ -102,6 +105,9 @@ local function method_of(handle, name, timeout)
   return core.has_continuations and call or in_frame(call)
 end
 
+local nginx = rawget(_G, "ngx")
+if nginx and nginx.config then host = require "weft.nginx".host end
+
 local runtimes = {}                                   -- by path and configuration
 local unpinned = setmetatable({}, { __mode = "v" })   -- those that nobody has to keep
 
@@ -110,7 +116,7 @@ local function new_runtime(handle, path, key, timeout)
   local metatable = { __name = "weft.foreign", __metatable = "weft" }
   local rt = setmetatable({}, metatable)
   local function unload()
-    core.foreign_unload(handle)
+    host.unload(handle)
     if runtimes[key] == rt then runtimes[key] = nil end
     if unpinned[key] == rt then unpinned[key] = nil end
     return true
@@ -118,16 +124,16 @@ local function new_runtime(handle, path, key, timeout)
   rt.unload, rt.__unload = unload, unload
   function metatable.__index(_, name)
     if type(name) ~= "string" then return nil end
-    local method = method_of(handle, name, timeout)
+    local method = host.method(handle, name, timeout)
     rawset(rt, name, method)
     return method
   end
   function metatable.__call(self, request)
-    call = call or method_of(handle, "", timeout)
+    call = call or host.method(handle, "", timeout)
     return call(self, request)
   end
   function metatable.__tostring()
-    return ("weft.foreign: %s%s"):format(path, core.foreign_lives(handle) and "" or " (unloaded)")
+    return ("weft.foreign: %s%s"):format(path, host.lives(handle) and "" or " (unloaded)")
   end
   return rt
 end
@@ -136,7 +142,7 @@ local handles = setmetatable({}, { __mode = "k" })
 
 local function cached(key)
   local rt = runtimes[key] or unpinned[key]
-  if rt and core.foreign_lives(handles[rt]) then return rt end
+  if rt and host.lives(handles[rt]) then return rt end
 end
 
 local function check_load(lib, cfg, opts)
