@@ -1,0 +1,122 @@
+-- SPDX-License-Identifier: MIT
+-- t.Buffer, its segments, and t.Time.
+
+local t = require "harness"
+local weft = require "weft"
+local Buffer = require "t.Buffer"
+local Time = require "t.Time"
+
+t.test("buffers of a size, of a text and of another", function()
+  local b = Buffer(3)
+  t.eq(b:read(), "\0\0\0")
+  t.eq(#b, 3)
+  t.match(tostring(b), "^t%.Buffer%[3%]: 0x%x+$")
+  local c = Buffer "abc"
+  t.eq(c:read(), "abc")
+  t.eq(Buffer("abc", 5):read(), "abc\0\0")
+  t.eq(Buffer("abc", 2):read(), "ab")
+  local copy = Buffer(c)
+  copy[1] = 65
+  t.eq(c:read() .. copy:read(), "abcAbc")
+  t.eq(Buffer(c:Segment(2), 1):read(), "b")
+  t.eq((c + copy):read(), "abcAbc")
+  t.truthy(c == Buffer "abc")
+  t.falsy(c == copy)
+  t.eq(type(Buffer.Size), "number")
+end)
+
+t.test("reading and writing", function()
+  local b = Buffer "0123456789"
+  t.eq(b:read(3), "23456789")
+  t.eq(b:read(3, 2), "23")
+  t.eq(b:read(9, 20), "89")
+  t.eq(b:read(11), "")
+  t.returns(t.pack(), b:write "ab")
+  t.eq(b:read(), "ab23456789")
+  b:write("xyz", 4)
+  t.eq(b:read(), "ab2xyz6789")
+  b:write("XYZ", 9, 2)
+  t.eq(b:read(), "ab2xyz67XY")
+  b:write(Buffer "ZZ", 1)
+  t.eq(b[1], 90)
+  t.eq(b[10], 89)
+  t.eq(b[11], nil)
+  b[2] = 0
+  t.eq(b:read(1, 3), "Z\0002")
+  b:clear()
+  t.eq(b:read(), ("\0"):rep(10))
+  t.misuse("do not fit into 2", function() b:write("abc", 9) end)
+  t.misuse("behind the end", function() b:read(12) end)
+  t.misuse("at least 1 expected", function() b:read(0) end)
+  t.misuse("string expected, got table", function() b:write {} end)
+  t.misuse("a byte is at most 255", function() b[1] = 256 end)
+  t.misuse("index 11 is not in the T.Buffer", function() b[11] = 1 end)
+end)
+
+t.test("dumps", function()
+  t.eq(Buffer "DEF":toHex(), "44 45 46")
+  t.eq(Buffer "DE":toBin(), "01000100 01000101")
+end)
+
+t.test("segments are windows", function()
+  local b = Buffer "ABCDEFGHIJKLMNOPQRSTUV"
+  local s = b:Segment(6, 7)
+  t.same({ s.start, s.size, s.last, #s, s:read() }, { 6, 7, 12, 7, "FGHIJKL" })
+  t.eq(s.buffer, b)
+  t.match(tostring(s), "^t%.Buffer%.Segment%[6:7%]: 0x%x+$")
+  s:write("xyz", 5)
+  t.eq(b:read(), "ABCDEFGHIxyzMNOPQRSTUV")
+  t.eq(s[7], 122)
+  t.eq(s[8], nil)
+  t.eq(s:shift(2), true)
+  t.eq(s:read(), "HIxyzMN")
+  t.eq(s:next(), true)
+  t.eq(s:read(), "OPQRSTU")
+  t.eq(s:next(), true)
+  t.eq(s:read(), "V")
+  t.eq(s:next(), false)
+  t.eq(s:shift(1), false)
+  t.eq(s:shift(-30), false)
+  s.start = 20
+  t.eq(s:read(), "TUV")
+  s.last = 20
+  t.eq(s:read(), "T")
+  s.size = 2
+  t.eq(s:read(), "TU")
+  s:clear()
+  t.eq(b:read(19), "S\0\0V")
+  t.truthy(b:Segment(1, 2) == Buffer "ABCD":Segment(1, 2))
+  t.eq(b:Segment():read(), b:read())
+  t.misuse("not in the buffer", function() b:Segment(20, 9) end)
+  t.misuse("not in the buffer", function() s.size = 20 end)
+  t.misuse("no field 'buffer' to set", function() s.buffer = b end)
+end)
+
+t.test("times", function()
+  local a = Time(1500)
+  t.eq(a:get(), 1500)
+  t.match(tostring(a), "^t%.Time%[1:500000%]: 0x%x+$")
+  t.eq((a + Time(500)):get(), 2000)
+  t.eq((a - Time(500)):get(), 1000)
+  t.truthy(a == Time(1500) and a ~= Time(1) and Time(1) < a and a <= a)
+  a:set(20)
+  t.eq(a:get(), 20)
+  t.eq(Time(a):get(), 20)
+  local now = Time()
+  t.between(now:get(), (os.time() - 2) * 1000, (os.time() + 2) * 1000)
+  a:now()
+  t.truthy(a:get() >= now:get())
+  now:since()
+  t.between(now:get(), 0, 3600000)
+  for _, sleep in ipairs { function() Time(2):sleep() end, function() Time.sleep(2) end } do
+    t.truthy((t.timed(sleep)) >= 0.002)
+  end
+  t.misuse("T.Time expected, got string", function() Time "x" end)
+  t.misuse("T.Time expected, got no value", function() a.get() end)
+end)
+
+t.outside("a time sleeps in a program without a runtime", function()
+  local start = weft.now()
+  Time(2):sleep()
+  t.truthy(weft.now() - start >= 0.002)
+end)
