@@ -40,6 +40,7 @@ local weft = {}
 ---| "EPERM"
 ---| "EMFILE"
 ---| "ENFILE"
+---| "EAGAIN"
 ---| "ENOMEM"
 ---| "ENOBUFS"
 ---| "EBUSY" # In use by another runtime.

@@ -31,6 +31,7 @@ constexpr entry table[] = {
     {EPERM, {"EPERM", "operation not permitted"}},
     {EMFILE, {"EMFILE", "too many open files"}},
     {ENFILE, {"ENFILE", "too many open files in system"}},
+    {EAGAIN, {"EAGAIN", "resource temporarily unavailable"}},
     {ENOMEM, {"ENOMEM", "not enough memory"}},
     {ENOBUFS, {"ENOBUFS", "no buffer space available"}},
     {EBUSY, {"EBUSY", "in use by another runtime"}},

@@ -73,7 +73,8 @@ void push_interface(lua_State* L, const ifaddrs& i) {
   lua_setfield(L, -2, "family");
   set_address(L, "address", i.ifa_addr);
   set_address(L, "netmask", i.ifa_netmask);
-  set_address(L, i.ifa_flags & IFF_POINTOPOINT ? "peer" : "broadcast", i.ifa_dstaddr);
+  if (i.ifa_flags & IFF_BROADCAST) set_address(L, "broadcast", i.ifa_broadaddr);
+  if (i.ifa_flags & IFF_POINTOPOINT) set_address(L, "peer", i.ifa_dstaddr);
   for (const auto& flag : flags) {
     lua_pushboolean(L, (i.ifa_flags & flag.bit) != 0);
     lua_setfield(L, -2, flag.name);

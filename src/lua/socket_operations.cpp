@@ -5,6 +5,7 @@
 
 #include "io/endpoint.hpp"
 #include "io/stream.hpp"
+#include "io/watched.hpp"
 #include "lua/endpoint.hpp"
 #include "lua/operation.hpp"
 #include "lua/socket.hpp"
@@ -64,6 +65,8 @@ int try_sendto(lua_State* L, raw_socket& s, socket_operation& o, int index) {
   const char* bytes = bytes_of(L, index, size);
   const std::int64_t n =
       sys::retry([&] { return ::sendto(s.fd, bytes, size, MSG_NOSIGNAL, &o.to.any, o.to.size); });
+  // The queue of another's path is full: nothing tells when it is not.
+  if (n == -EAGAIN && o.to.is_path()) return push_error(L, -EAGAIN);
   return push_result(L, s, direction::out, n);
 }
 
@@ -110,23 +113,27 @@ int try_accept(lua_State* L, raw_socket& s, socket_operation&, int) {
   return 1;
 }
 
-/// -EAGAIN while it goes on.
+/// Begins, or looks how far it is; s.connecting while it goes on. 0 or -errno.
 int go_on_connecting(raw_socket& s, const io::endpoint& to) {
   if (s.connecting) {
-    if (!sys::is_ready(s.fd, POLLOUT)) return -EAGAIN;
+    if (!sys::is_ready(s.fd, POLLOUT)) return 0;
     s.connecting = false;
     return sys::socket_error(s.fd);
   }
   s.hung_up = false;  // epoll calls a socket that has not connected yet hung up
   const int error = sys::connect(s.fd, &to.any, to.size);
   s.connecting = error == -EINPROGRESS;
-  return s.connecting ? -EAGAIN : error;
+  return s.connecting ? 0 : error;
 }
 
 int try_connect(lua_State* L, raw_socket& s, socket_operation& o, int) {
   const int error = go_on_connecting(s, o.to);
-  if (error) return push_result(L, s, direction::out, error);
+  if (s.connecting) {
+    s.set_ready(direction::out, false);
+    return not_ready;
+  }
   io::end_turn(s, direction::out);
+  if (error) return push_error(L, error);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -138,11 +145,17 @@ constexpr socket_action receiving_from = {direction::in, try_recvfrom};
 constexpr socket_action accepting = {direction::in, try_accept};
 constexpr socket_action connecting = {direction::out, try_connect, true};
 
+/// Unlike may_try() it knows of what has come while nobody waited, so that an or_else is exact.
+bool can_try(raw_socket& s, direction d) {
+  if (!s.is_ready(d)) s.set_ready(d, io::poll_now(s.fd, d) != 0);
+  return io::may_try(s, d);
+}
+
 bool socket_ready(state& s, fiber&, operation& op) {
   socket_operation& o = socket_operation::of(op);
   raw_socket& on = *o.on;
   if (on.closed() || use(on, s.at()) != 0) return true;
-  return (o.action->begins && !on.connecting) || io::look(on, o.action->dir);
+  return (o.action->begins && !on.connecting) || can_try(on, o.action->dir);
 }
 int socket_attempt(lua_State* L, state& s, fiber&, operation& op, int index) {
   socket_operation& o = socket_operation::of(op);

@@ -221,6 +221,26 @@ t.test("a peer that has gone", function()
   close_all(a, l)
 end)
 
+t.test("a path whose queue is full is told, since nothing says when it is not", function()
+  local to, from = open("unix", "datagram"), assert(socket { family = "unix", type = "datagram" })
+  local n, message, code
+  repeat n, message, code = from:sendto("x", (to:address())) until not n
+  t.fails("EAGAIN", n, message, code)
+  unlink("unix", to)
+  close_all(to, from)
+  local l, list = open("unix", "stream"), {}
+  assert(l:listen(0))
+  repeat
+    local s = assert(socket { family = "unix" })
+    list[#list + 1] = s
+    n, message, code = s:connect((l:address()))
+  until not n
+  t.fails("EAGAIN", n, message, code)
+  unlink("unix", l)
+  close_all(l)
+  for _, s in ipairs(list) do s:close() end
+end)
+
 t.test("options", function()
   local s = assert(socket())
   t.eq(s:option "reuse_address", false)

@@ -137,7 +137,7 @@ both("a loop runs once at a time, but anew after a stop", function()
     l:run()
     note "outer"
   end)
-  l:addTask(20, note, "second")
+  l:addTask(500, note, "second")
   l:run()
   t.eq(joined(list), "inner second outer")
 end)
@@ -173,16 +173,17 @@ both("several loops at once", function()
 end)
 
 t.test("several loops side by side", function()
-  local list, note = noter()
-  local loops = {}
-  for i = 1, 5 do
-    loops[i] = Loop()
-    for k = 1, 3 do loops[i]:addTask(10 * k, note, k) end
-  end
-  weft.scope(function(s)
-    for i = 1, 5 do s:spawn(loops[i].run, loops[i]) end
+  weft.test({}, function()
+    local list, note = noter()
+    weft.scope(function(scope)
+      for _ = 1, 5 do
+        local l = Loop()
+        for k = 1, 3 do l:addTask(10 * k, note, k) end
+        scope:spawn(l.run, l)
+      end
+    end)
+    t.eq(joined(list), "1 1 1 1 1 2 2 2 2 2 3 3 3 3 3")
   end)
-  t.eq(joined(list), "1 1 1 1 1 2 2 2 2 2 3 3 3 3 3")
 end)
 
 t.test("a cancelled run leaves the loop whole", function()
@@ -350,16 +351,42 @@ both("a call may wait: the others go on meanwhile", function()
   t.eq(joined(list), "waits goes on got it")
 end)
 
-both("tasks between two runs: the loop's clock stands still", function()
-  local l = Loop()
-  local list, note = noter()
-  l:addTask(20, note, "20")
-  l:addTask(1, l.stop, l)
-  l:run()
-  spin(0.03)
-  l:addTask(2, note, "2")                 -- 19 are left of the other
-  l:run()
-  t.eq(joined(list), "2 20")
+t.test("tasks between two runs: the loop's clock stands still", function()
+  weft.test({}, function()
+    local l = Loop()
+    local list, note = noter()
+    l:addTask(20, note, "20")
+    l:addTask(1, l.stop, l)
+    l:run()
+    weft.sleep(3600)
+    local since = weft.now()
+    l:addTask(2, note, "2")               -- 19 are left of the other
+    l:run()
+    t.eq(joined(list), "2 20")
+    t.between(weft.now() - since, 0.0189, 0.0191, "of a clock that does nothing else")
+  end)
+end)
+
+t.test("when tasks are called, exactly", function()
+  weft.test({}, function()
+    local l = Loop()
+    local list, note = noter()
+    local start = weft.now()
+    local function at() note(math.floor((weft.now() - start) * 1000 + 0.5)) end
+    l:addTask(10, function()
+      at()
+      weft.sleep(0.005)                   -- the next time counts from its end
+      return #list < 6 and 10 or nil
+    end)
+    l:addTask(12, at)
+    l:addTask(25, function()
+      at()
+      l:addTask(0, at)
+      l:addTask(100, at)
+    end)
+    l:run()
+    t.eq(joined(list), "10 12 25 25 25 40 125")
+  end)
 end)
 
 both("many tasks", function()
@@ -444,6 +471,25 @@ both("a Lua file is readable while stdio has read ahead", function()
   writer:close()
 end)
 
+both("observed by its number, and then as a file", function()
+  local l = Loop()
+  local reader, writer = pipe()
+  writer:write "one\ntwo\n"
+  t.eq(reader:read "*l", "one")
+  local list, note = noter()
+  l:addHandle(assert(weft.pollable(reader)):getfd(), "r", note, "never: the pipe is empty")
+  l:addTask(5, function()
+    l:addHandle(reader, "r", function()
+      note(reader:read "*l")
+      l:removeHandle(reader, "r")
+    end)
+  end)
+  l:run()
+  t.eq(joined(list), "two")
+  reader:close()
+  writer:close()
+end)
+
 both("a hang-up wakes the reader, and starves nobody", function()
   local l = Loop()
   local reader, writer = pipe()
@@ -453,6 +499,7 @@ both("a hang-up wakes the reader, and starves nobody", function()
   end)
   l:addTask(5, function() writer:close() end)
   l:addTask(20, function()
+    if list[1] ~= "end" then return 2 end
     note "timer"
     l:stop()
   end)

@@ -41,9 +41,7 @@ local function drop(loop, node)
     loop.by_descriptor[node.descriptor] = nil
     loop.count = loop.count - 1
   end
-  for handle, other in pairs(loop.by_handle) do
-    if other == node then loop.by_handle[handle] = nil end
-  end
+  for handle in pairs(node.handles) do loop.by_handle[handle] = nil end
 end
 
 local function forget(loop, node, dir)
@@ -103,8 +101,8 @@ end
 
 -- ---------------------------------------------------------------- adding and removing
 
-local function new_node(loop, handle, p, descriptor)
-  local node = { handle = handle, pollable = p, descriptor = descriptor, calls = {}, ops = {}, watches = {} }
+local function new_node(loop, descriptor)
+  local node = { descriptor = descriptor, handles = {}, calls = {}, ops = {}, watches = {} }
   node.object = kind.new(node)
   loop.by_descriptor[descriptor] = node
   loop.count = loop.count + 1
@@ -124,8 +122,9 @@ local function node_of(loop, handle)
     nodes.remove(loop, node, { "read", "write" })
     node = nil
   end
-  node = node or new_node(loop, handle, p, descriptor)
-  node.pollable, node.handle = p, handle
+  node = node or new_node(loop, descriptor)
+  node.pollable = p
+  node.handles[handle] = true
   loop.by_handle[handle] = node
   kind.set_value(node.object, handle_value, handle)
   return node
@@ -135,7 +134,11 @@ function nodes.add(loop, handle, directions, c)
   local node = node_of(loop, handle)
   local p = node.pollable
   for _, dir in ipairs(directions) do
-    if not node.ops[dir] then node.ops[dir] = dir == "read" and p:readable_op() or p:writable_op() end
+    local op = dir == "read" and p:readable_op() or p:writable_op()
+    if node.ops[dir] ~= op then           -- as another kind of handle
+      unwatch(node, dir)
+      node.ops[dir] = op
+    end
     node.calls[dir] = c
     kind.set_value(node.object, values[dir], c.shown)
     watch(loop, node, dir)
