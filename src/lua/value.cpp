@@ -9,7 +9,7 @@ namespace weft::inline v0::lua {
 namespace {
 
 // Beyond it a double is not every integer.
-constexpr double exact = 9007199254740992.0;  // 2^53
+[[maybe_unused]] constexpr double exact = 9007199254740992.0;  // 2^53
 
 held_object* held_at(lua_State* L, state& s, int index) {
   for (const anchor type : {anchor_shared_channel_mt, anchor_object_mt})
