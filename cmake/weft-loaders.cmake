@@ -62,9 +62,21 @@ else()
 endif()
 
 # ---------------------------------------------------------------- Node
+# Embedded where libnode is installed (libnode-dev), else a child process.
 find_program(WEFT_NODE node)
-if(WEFT_NODE)
+find_path(WEFT_LIBNODE_INCLUDE node.h PATH_SUFFIXES nodejs/src node)
+find_library(WEFT_LIBNODE node)
+if(WEFT_NODE OR (WEFT_LIBNODE AND WEFT_LIBNODE_INCLUDE))
   weft_add_loader(node libffi_nodejs libresty_ffi_nodejs)
+  if(WEFT_LIBNODE AND WEFT_LIBNODE_INCLUDE)
+    target_compile_definitions(weft-node PRIVATE WEFT_LIBNODE=1)
+    cmake_path(GET WEFT_LIBNODE_INCLUDE PARENT_PATH node_headers)
+    target_include_directories(weft-node SYSTEM PRIVATE ${WEFT_LIBNODE_INCLUDE}
+      ${node_headers}/deps/v8/include ${node_headers}/deps/uv/include)
+    target_link_libraries(weft-node PRIVATE ${WEFT_LIBNODE})
+  else()
+    message(STATUS "Node: no libnode (libnode-dev): modules run in a child process")
+  endif()
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/src/foreign/node/package ${weft_loader_dir}/node SYMBOLIC)
   install(DIRECTORY src/foreign/node/package/ DESTINATION lib/weft/node)
 else()

@@ -6,8 +6,9 @@ local weft = require "weft"
 
 local FOLDER = debug.getinfo(1, "S").source:match "^@(.*/)" .. "foreign"
 
+-- node = "node": in a child, also where weft has an embedded one.
 local function load_fixture(config, opts)
-  local all = { path = FOLDER, config = config }
+  local all = { path = FOLDER, config = config, node = "node" }
   for k, v in pairs(opts or {}) do all[k] = v end
   return weft.foreign.node(FOLDER .. "/weft_fixture.js", all)
 end
@@ -18,6 +19,8 @@ if code == "ENOENT" then
   return
 end
 assert(warm, why):unload()
+-- Embedded, node keeps its own descriptors from its first start.
+assert(weft.foreign.node(FOLDER .. "/weft_fixture.js", { config = "warm embedded" })):unload()
 
 local case, with_runtime = require "foreign_cases" (load_fixture)
 local function with_fixture(config, f) with_runtime(config, nil, f) end
@@ -57,7 +60,7 @@ end)
 
 case("a child that cannot be started", function()
   t.contains(t.fails("init failed", load_fixture("x", { node = "/no/such/node" })), "/no/such/node")
-  t.contains(t.fails("init failed", weft.foreign.node "./no_such_module"), "no_such_module")
+  t.contains(t.fails("init failed", weft.foreign.node("./no_such_module", { node = "node" })), "no_such_module")
   t.contains(t.fails("init failed", load_fixture("x", { node = "/bin/false" })), "exited with status 1")
 end)
 
@@ -107,6 +110,25 @@ t.test("the child ends with its host", function()
     weft.sleep(0.02)
   end
   t.eq(t.slurp("/proc/" .. pid .. "/stat"), "")
+end)
+
+case("Node inside this process, where libnode is", { memory = 1024 }, function()
+  local rt = assert(weft.foreign.node(FOLDER .. "/weft_fixture.js", { config = "embedded" }))
+  local _, pid = rt:process()
+  if pid ~= tostring(t.pid()) then
+    rt:unload()
+    t.skip "weft was built without libnode"
+  end
+  t.returns(t.pack(true, "embedded"), rt:config())
+  weft.scope(function(s)
+    for i = 1, 100 do
+      s:spawn(function() t.returns(t.pack(true, "request " .. i), rt:later("request " .. i)) end)
+    end
+  end)
+  t.contains(select(3, rt:later_fail()), "deliberate failure")
+  t.contains(select(3, rt:exit("3")), "the node environment has ended")
+  t.returns(t.pack(true, "still there"), rt:echo("still there"))
+  rt:unload()
 end)
 
 -- ---------------------------------------------------------------- what Node's library does

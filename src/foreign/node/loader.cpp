@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "foreign/loader/settings.hpp"
+#include "foreign/node/embedded.hpp"
 #include "foreign/node/runtime.hpp"
 
 namespace weft::node {
@@ -21,13 +22,16 @@ std::string script() {
   return std::filesystem::canonical(info.dli_fname).parent_path() / "node" / "weft-node.js";
 }
 
-std::vector<std::string> command_of(const loader::settings& settings) {
+/// The embedded node where it is there, unless a program or its flags are asked for.
+command command_of(const loader::settings& settings) {
   const std::string_view node = loader::first_of(settings, "node");
-  std::vector<std::string> command = {node.empty() ? "node" : std::string(node)};
-  if (const auto flags = settings.find("flags"); flags != settings.end())
-    command.insert(command.end(), flags->second.begin(), flags->second.end());
-  command.push_back(script());
-  return command;
+  const auto flags = settings.find("flags");
+  command c{.program = {}, .script = script()};
+  if (has_embedded() && node.empty() && flags == settings.end()) return c;
+  c.program.emplace_back(node.empty() ? "node" : node);
+  if (flags != settings.end())
+    c.program.insert(c.program.end(), flags->second.begin(), flags->second.end());
+  return c;
 }
 
 void* serve(void* argument) {

@@ -10,6 +10,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <utility>
+
+#include "foreign/node/embedded.hpp"
 
 extern char** environ;
 
@@ -51,23 +54,44 @@ class spawn_setup {
 
 }  // namespace
 
-std::string process::start(const std::vector<std::string>& command) {
+std::string process::start(const command& c) {
   close();
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
     return std::string("no socket for node: ") + std::strerror(errno);
+  socket_ = ends[0];
+  std::string error = c.program.empty() ? start_embedded(ends[1], c.script) : spawn(ends[1], c);
+  if (!error.empty()) close();
+  return error;
+}
+
+std::string process::spawn(int socket, const command& c) {
   std::vector<char*> arguments;
-  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+  for (const std::string& word : c.program) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(const_cast<char*>(c.script.c_str()));
   arguments.push_back(nullptr);
-  const spawn_setup setup(ends[1]);
+  const spawn_setup setup(socket);
   const int failed = ::posix_spawnp(&child_, arguments[0], &setup.actions, &setup.attributes,
                                     arguments.data(), environ);
-  ::close(ends[1]);
-  socket_ = ends[0];
-  if (failed == 0) return "";
-  child_ = -1;
-  close();
-  return command[0] + ": " + std::strerror(failed);
+  ::close(socket);
+  return failed == 0 ? "" : c.program[0] + ": " + std::strerror(failed);
+}
+
+std::string process::start_embedded(int socket, const std::string& script) {
+  embedded_ = std::make_unique<tenant>(tenant{.socket = socket, .script = script, .ending = {}});
+  if (::pthread_create(&embedded_->thread, nullptr, live, embedded_.get()) == 0) return "";
+  embedded_.reset();
+  ::close(socket);
+  return "no thread for node";
+}
+
+/// Node closes the descriptor that it gets, and so gets another one than ours.
+void* process::live(void* embedded) {
+  auto& t = *static_cast<tenant*>(embedded);
+  t.ending = run_embedded(::fcntl(t.socket, F_DUPFD_CLOEXEC, 0), t.script);
+  ::shutdown(t.socket, SHUT_RDWR);
+  ::close(t.socket);
+  return nullptr;
 }
 
 bool process::write(const char* data, std::size_t size) noexcept {
@@ -92,6 +116,10 @@ std::size_t process::read(char* data, std::size_t size) noexcept {
 void process::hang_up() noexcept { ::shutdown(socket_, SHUT_RDWR); }
 
 std::string process::ending() {
+  if (embedded_) {
+    ::pthread_join(embedded_->thread, nullptr);
+    return std::exchange(embedded_, nullptr)->ending;
+  }
   int status = 0;
   pid_t ended = -1;
   do ended = ::waitpid(child_, &status, 0);

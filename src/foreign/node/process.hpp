@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: MIT
-// process: a node child and our end of the socket to it.
+// process: a node child, or node in a thread of this process, and our end of the socket to it.
 #pragma once
 
+#include <pthread.h>
 #include <sys/types.h>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace weft::node {
+
+/// What to run: a program with its arguments, or, without one, the embedded node; and the script.
+struct command {
+  std::vector<std::string> program;
+  std::string script;
+};
 
 class process {
  public:
@@ -17,10 +25,9 @@ class process {
   process& operator=(const process&) = delete;
   ~process() { close(); }
 
-  /// Starts `command` (found on PATH, with its arguments) with the other end of the socket as its
-  /// descriptor 3, in a process group of its own, with no signal blocked or ignored. "", or what
-  /// went wrong.
-  std::string start(const std::vector<std::string>& command);
+  /// "", or what went wrong. A program is found on PATH; the other end of the socket is its
+  /// descriptor 3, it is in a process group of its own, and no signal is blocked or ignored in it.
+  std::string start(const command& c);
 
   /// False: the child is gone, or has closed its end.
   bool write(const char* data, std::size_t size) noexcept;
@@ -34,8 +41,19 @@ class process {
   std::string ending();
 
  private:
+  struct tenant {  // the embedded node's side
+    int socket = -1;
+    std::string script;
+    std::string ending;
+    pthread_t thread{};
+  };
+
+  std::string spawn(int socket, const command& c);
+  std::string start_embedded(int socket, const std::string& script);
+  static void* live(void* embedded);
   void close() noexcept;
 
+  std::unique_ptr<tenant> embedded_;
   int socket_ = -1;
   pid_t child_ = -1;
 };

@@ -22,9 +22,8 @@ namespace weft::node {
 class runtime {
  public:
   /// settings: the text of a start frame.
-  runtime(const weft_foreign* host, weft_queue* queue, std::vector<std::string> command,
-          std::string settings) noexcept
-      : host_(host), queue_(queue), command_(std::move(command)), settings_(std::move(settings)) {}
+  runtime(const weft_foreign* host, weft_queue* queue, command what, std::string settings) noexcept
+      : host_(host), queue_(queue), command_(std::move(what)), settings_(std::move(settings)) {}
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
   ~runtime() {
@@ -58,7 +57,7 @@ class runtime {
 
   const weft_foreign* const host_;
   weft_queue* const queue_;
-  const std::vector<std::string> command_;
+  const command command_;
   const std::string settings_;
 
   process child_;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the node process of a runtime runs: frames come in on descriptor 3 (frames.hpp), the user's
-// module answers.
+// What the node of a runtime runs: frames come in on a socket (frames.hpp), the user's module answers.
 'use strict';
 
 const { AsyncLocalStorage } = require('node:async_hooks');
@@ -13,7 +12,7 @@ const FAILED = 1; // the status of an exception
 const HEADER = 13; // length, kind, task
 const PARTS_AHEAD = 32; // then the reader is asked
 
-const socket = new net.Socket({ fd: 3 });
+const socket = new net.Socket({ fd: globalThis.weftSocket ?? 3 }); // the embedded node is told which
 const context = new AsyncLocalStorage();
 const requests = new Map(); // by task
 let target = null;
