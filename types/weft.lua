@@ -1397,7 +1397,6 @@ function Pollable:closed() end
 function Pollable:getfd() end
 
 -- ============================================================================ foreign runtimes
--- weft.buffer is announced, and not there yet.
 
 ---@class weft.foreign
 weft.foreign = {}
@@ -1522,38 +1521,55 @@ function weft.foreign.java(class, opts) end
 ---@return integer? status
 function weft.foreign.node(module, opts) end
 
----@class weft.Buffer Bytes outside the collector.
+---Bytes outside the collector; a value: no change shows in a slice, or in a request that was sent. `#b` is how many
+---there are, tostring(b) is a string of them.
+---@class weft.Buffer
 ---@operator len: integer
 local Buffer = {}
 
----@param n integer Bytes.
+---@param n? integer|string Bytes that it has room for, or that it begins with.
 ---@return weft.Buffer
 function weft.buffer(n) end
 
----@param s string
-function Buffer:append(s) end
+---@param ... string|number|weft.Buffer
+---@return weft.Buffer self
+function Buffer:append(...) end
 
----@param first integer
+---The bytes from first to last as a buffer, as string.sub counts. They are shared until one of both changes.
+---@param first? integer
 ---@param last? integer
 ---@return weft.Buffer
 function Buffer:slice(first, last) end
 
----Reads into the buffer. Suspends.
+---The same as a string.
+---@param first? integer
+---@param last? integer
+---@return string
+function Buffer:sub(first, last) end
+
+---No bytes any more; the room stays.
+---@return weft.Buffer self
+function Buffer:clear() end
+
+---Appends what can be read at once. Suspends until there is something. At the end nil.
 ---@param stream weft.Stream
----@param max? integer
+---@param max? integer Bytes at most.
 ---@return integer? n
 ---@return string? message
----@return string? code
+---@return weft.Code? code
 function Buffer:read_into(stream, max) end
 
----@param format string
----@param offset integer
+---An integer. Eight unsigned bytes wrap, as in string.unpack; without 64-bit integers, above 2^53 raises.
+---@param format string "<" little-endian, ">" big-endian, or neither; "i", or "I" unsigned; bytes from 1 to 8: "<i4".
+---@param offset integer From 1; from the end if negative.
 ---@return integer
 function Buffer:get(format, offset) end
 
+---Over bytes that are there, or right behind them.
 ---@param format string
 ---@param offset integer
----@param value integer
+---@param value integer Refused if it does not fit.
+---@return weft.Buffer self
 function Buffer:put(format, offset, value) end
 
 -- ============================================================================ embedding

@@ -23,6 +23,7 @@ require "weft.run" (weft)
 require "weft.sync" (weft)
 weft.inspect = require "weft.inspect"
 weft.foreign = require "weft.foreign"
+weft.buffer = require "weft.buffer"
 require "weft.pollable" (weft)
 weft.net = {
   tcp = require "weft.tcp", socket = require "weft.socket",

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <utility>
 
 namespace weft::inline v0::foreign {
 
@@ -12,6 +13,7 @@ namespace {
 // The table: chunks that are made when they are needed and stay.
 constexpr std::uint32_t chunk_bits = 8;
 constexpr std::uint32_t chunk_size = 1U << chunk_bits;
+constexpr std::uint32_t handful = 32;            // that a host takes at once
 constexpr std::uint32_t chunk_limit = 1U << 14;  // four million calls at once
 
 // A token: the top bit, the generation, the place. With the top bit it is no address that a
@@ -25,7 +27,7 @@ static_assert(chunk_size * chunk_limit == 1U << place_bits);
 core::atomic<call*> chunks[chunk_limit];
 
 std::mutex free_mutex;
-piled* free_calls = nullptr;
+piled* spare_calls = nullptr;
 std::uint32_t chunk_count = 0;
 
 /// With the mutex held.
@@ -35,8 +37,8 @@ bool add_chunk() noexcept {
   if (!chunk) return false;
   for (std::uint32_t i = chunk_size; i-- > 0;) {
     chunk[i].place = chunk_count * chunk_size + i;
-    static_cast<piled&>(chunk[i]).next = free_calls;
-    free_calls = &chunk[i];
+    static_cast<piled&>(chunk[i]).next = spare_calls;
+    spare_calls = &chunk[i];
   }
   chunks[chunk_count++].store(chunk, std::memory_order_release);
   return true;
@@ -61,12 +63,22 @@ call* find(weft_task* token, std::uint64_t* word) noexcept {
   return g == ((bits & ~mark) >> place_bits) ? &c : nullptr;
 }
 
-call* allocate_call() noexcept {
+piled* allocate_calls() noexcept {
   const std::lock_guard held(free_mutex);
-  if (!free_calls && !add_chunk()) return nullptr;
-  auto* const c = static_cast<call*>(free_calls);
-  free_calls = free_calls->next;
-  return c;
+  if (!spare_calls && !add_chunk()) return nullptr;
+  piled* const first = spare_calls;
+  piled* last = first;
+  for (std::uint32_t i = 1; i < handful && last->next; ++i) last = last->next;
+  spare_calls = std::exchange(last->next, nullptr);
+  return first;
+}
+
+void free_calls(piled* first) noexcept {
+  if (!first) return;
+  piled* last = first;
+  while (last->next) last = last->next;
+  const std::lock_guard held(free_mutex);
+  last->next = std::exchange(spare_calls, first);
 }
 
 void call::drop_request() noexcept {
@@ -91,7 +103,7 @@ void call::drop_answer() noexcept {
   last_part = nullptr;
 }
 
-void free_call(call& c) noexcept {
+void reset_call(call& c) noexcept {
   c.drop_request();
   c.drop_answer();
   c.status = 0;
@@ -102,9 +114,6 @@ void free_call(call& c) noexcept {
   c.holder = nullptr;
   c.at = nullptr;
   c.word.store((c.generation() + 1) * call::generation_step, std::memory_order_release);
-  const std::lock_guard held(free_mutex);
-  static_cast<piled&>(c).next = free_calls;
-  free_calls = &c;
 }
 
 }  // namespace weft::inline v0::foreign

@@ -94,9 +94,17 @@ struct call : piled, core::list_node {
 /// The call of a token, with the word it had then; null if the call has ended.
 call* find(weft_task* token, std::uint64_t* word) noexcept;
 
-/// A call to use; null: not enough memory. Any thread.
-call* allocate_call() noexcept;
-/// Ends a call, whose token is void from now on. Any thread, whoever has it to itself.
-void free_call(call& c) noexcept;
+/// Calls to use, linked by `next`; null: not enough memory. Any thread.
+piled* allocate_calls() noexcept;
+/// Ends a call, whose token is void from now on. Whoever has it to itself.
+void reset_call(call& c) noexcept;
+/// Gives back a call that has been reset, and those linked behind it. Any thread.
+void free_calls(piled* first) noexcept;
+/// Both.
+inline void free_call(call& c) noexcept {
+  reset_call(c);
+  static_cast<piled&>(c).next = nullptr;
+  free_calls(&c);
+}
 
 }  // namespace weft::inline v0::foreign

@@ -59,13 +59,16 @@ void host::close() noexcept {
       free_call(static_cast<call&>(*p));
     p = next;
   }
+  free_calls(std::exchange(spare_, nullptr));
   const std::lock_guard held(pool_mutex);
   next_ = std::exchange(pool, this);
 }
 
 call* host::new_call(const request& what) noexcept {
-  call* const c = allocate_call();
-  if (!c) return nullptr;
+  if (!spare_) spare_ = allocate_calls();
+  if (!spare_) return nullptr;
+  auto* const c = static_cast<call*>(spare_);
+  spare_ = spare_->next;
   c->size = what.size;
   c->release = what.release;
   c->owner = what.owner;
@@ -78,12 +81,17 @@ call* host::new_call(const request& what) noexcept {
   c->data =
       what.size < call::inline_size ? c->inlined : static_cast<char*>(std::malloc(what.size + 1));
   if (!c->data) {
-    free_call(*c);
+    recycle(*c);
     return nullptr;
   }
   std::memcpy(c->data, what.data, what.size);
   c->data[what.size] = 0;
   return c;
+}
+
+void host::recycle(call& c) noexcept {
+  reset_call(c);
+  static_cast<piled&>(c).next = std::exchange(spare_, &c);
 }
 
 host::posting host::post(queue& to, const request& what, core::nanoseconds deadline) noexcept {
@@ -97,7 +105,7 @@ host::posting host::post(queue& to, const request& what, core::nanoseconds deadl
   bool parked = false;
   const queue::outcome how = to.post(*c, &parked);
   if (how != queue::outcome::posted) {
-    free_call(*c);
+    recycle(*c);
     return {how == queue::outcome::full ? outcome::full : outcome::finished, nullptr};
   }
   held_.push_back(*c);
@@ -113,7 +121,7 @@ void host::leave(call& c) noexcept {
   static_cast<core::list_node&>(c).unlink();
   while (c.waiters.pop_front()) {
   }
-  if (c.arrived) return free_call(c);
+  if (c.arrived) return recycle(c);
   --pending_;
   c.on_arrival = nullptr;
   c.holder = nullptr;
@@ -175,7 +183,7 @@ void host::arrive(part& p) noexcept {
 }
 
 void host::arrive(call& c) noexcept {
-  if (c.word.load(std::memory_order_relaxed) & call::abandoned) return free_call(c);
+  if (c.word.load(std::memory_order_relaxed) & call::abandoned) return recycle(c);
   --pending_;
   c.arrived = true;
   if (c.fleeting && c.waiters.empty()) return leave(c);

@@ -85,6 +85,7 @@ class WEFT_API host {
   void close() noexcept;
   call* new_call(const request& what) noexcept;
   static void end_waits(call& c) noexcept;
+  void recycle(call& c) noexcept;
   void arrive(part& p) noexcept;
   void arrive(call& c) noexcept;
 
@@ -96,8 +97,9 @@ class WEFT_API host {
   std::size_t pending_ = 0;
   queue* to_wake_ = nullptr;
   patience patience_;
-  core::list<call> held_;  // by whoever has posted them
-  host* next_ = nullptr;   // in the pool
+  piled* spare_ = nullptr;  // calls that nobody uses
+  core::list<call> held_;   // by whoever has posted them
+  host* next_ = nullptr;    // in the pool
 };
 
 }  // namespace weft::inline v0::foreign

@@ -26,6 +26,7 @@ void open_locals(lua_State* L);
 void open_net(lua_State* L);
 void open_values(lua_State* L);
 void open_shared_channels(lua_State* L);
+void open_buffers(lua_State* L);
 void open_foreign(lua_State* L);
 void open_sockets(lua_State* L);
 void open_pollables(lua_State* L);
@@ -112,9 +113,9 @@ int error_type(lua_State* L) {
 
 /// The type whose name is the first argument.
 anchor check_type(lua_State* L) {
-  static const char* const names[] = {"fiber",    "scope",    "operation",      "channel",
-                                      "listener", "stream",   "shared_channel", "parts",
-                                      "socket",   "pollable", nullptr};
+  static const char* const names[] = {"fiber",    "scope",  "operation",      "channel",
+                                      "listener", "stream", "shared_channel", "parts",
+                                      "buffer",   "socket", "pollable",       nullptr};
   return static_cast<anchor>(anchor_fiber_mt + luaL_checkoption(L, 1, nullptr, names));
 }
 
@@ -175,6 +176,7 @@ int open_all(lua_State* L) {
   open_net(L);
   open_values(L);
   open_shared_channels(L);
+  open_buffers(L);
   open_foreign(L);
   open_sockets(L);
   open_pollables(L);

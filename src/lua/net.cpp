@@ -121,6 +121,8 @@ int listener_gc(lua_State* L) {
 const luaL_Reg stream_methods[] = {{"read_some", stream_read},
                                    {"read_some_op", stream_read_op},
                                    {"_read_on", stream_read_on},
+                                   {"_read_into", stream_read_into},
+                                   {"_read_into_on", stream_read_into_on},
                                    {"write", stream_write},
                                    {"write_op", stream_write_op},
                                    {"_write_on", stream_write_on},

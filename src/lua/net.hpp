@@ -60,6 +60,8 @@ T& check_open(lua_State* L, state& s, const char* method) {
 int stream_read(lua_State* L);
 int stream_read_on(lua_State* L);
 int stream_read_op(lua_State* L);
+int stream_read_into(lua_State* L);  // (stream, max, buffer), for lua/weft/buffer.lua
+int stream_read_into_on(lua_State* L);
 int stream_write(lua_State* L);
 int stream_write_on(lua_State* L);
 int stream_write_op(lua_State* L);

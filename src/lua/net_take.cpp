@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reading and accepting: one pattern. The performer tries in its own context if it may, else it
 // waits; what it was woken for it takes itself, so a wait that lost has taken nothing.
+#include "lua/buffer.hpp"
 #include "lua/net.hpp"
 #include "lua/operation.hpp"
 #include "lua/wait.hpp"
@@ -47,6 +48,28 @@ struct reading {
     const lua_Number max = lua_tonumber(L, 2);
     return max >= static_cast<lua_Number>(io::scratch_size) ? io::scratch_size
                                                             : static_cast<std::size_t>(max);
+  }
+};
+
+/// Into a buffer, which is argument 3.
+struct reading_into : reading {
+  static constexpr const char* method = "read_into";
+
+  static int attempt(lua_State* L, state&, io::stream& st, std::size_t max) {
+    auto& b = *static_cast<buffer*>(lua_touserdata(L, 3));
+    char* const room = reserve(b, max);
+    if (!room) return push_error(L, -ENOMEM);
+    const std::int64_t n = io::read_some(st, room, max);
+    if (n == -EAGAIN) return not_ready;
+    io::end_turn(st, direction::in);
+    if (n < 0) return push_error(L, static_cast<int>(n));
+    if (n == 0) {
+      lua_pushnil(L);
+    } else {
+      extend(b, static_cast<std::size_t>(n));
+      lua_pushinteger(L, static_cast<lua_Integer>(n));
+    }
+    return 1;
   }
 };
 
@@ -183,6 +206,12 @@ int closed_meanwhile(lua_State* L) {
 
 int stream_read(lua_State* L) { return take_now<reading>(L); }
 int stream_read_on(lua_State* L) { return take_again<reading>(L, state_of(L)); }
+int stream_read_into(lua_State* L) {
+  lua_settop(L, 3);
+  if (!buffer_at(L, state_of(L), 3)) bad_argument(L, "read_into", 3, "buffer");
+  return take_now<reading_into>(L);
+}
+int stream_read_into_on(lua_State* L) { return take_again<reading_into>(L, state_of(L)); }
 int listener_accept(lua_State* L) { return take_now<accepting>(L); }
 int listener_accept_on(lua_State* L) { return take_again<accepting>(L, state_of(L)); }
 

@@ -40,6 +40,7 @@ enum anchor : int {
   anchor_stream_mt,
   anchor_shared_channel_mt,
   anchor_parts_mt,  // of a foreign answer that comes in parts
+  anchor_buffer_mt,
   anchor_socket_mt,
   anchor_pollable_mt,
   anchor_suspension_mt,

@@ -5,7 +5,7 @@ local t = require "harness"
 local weft = require "weft"
 
 -- Announced for later.
-local later = { embed = true, buffer = true }
+local later = { embed = true }
 
 local function source(path)
   local here = t.file:match("^(.*/)") or "./"
@@ -59,7 +59,7 @@ local function with_objects(f)
     WaitGroup = weft.waitgroup(), Latch = weft.latch(1), Barrier = weft.barrier(1), Oneshot = weft.oneshot(),
     Broadcast = weft.broadcast(1), BroadcastReader = weft.broadcast(1):subscribe(), Watch = weft.watch(1),
     WatchReader = weft.watch(1):subscribe(), Limiter = weft.limiter { rate = 1 }, Pool = weft.pool {},
-    Context = weft.context.background(), Ticker = weft.ticker(1), Listener = l, Stream = stream,
+    Context = weft.context.background(), Ticker = weft.ticker(1), Listener = l, Stream = stream, Buffer = weft.buffer(),
     Socket = assert(weft.net.socket()), Pollable = assert(weft.pollable(l)),
   }
   weft.base_op(nil, function() return false end, function(s, wrap)
@@ -75,7 +75,7 @@ end
 
 t.test("every annotated method is there", function()
   with_objects(function(objects)
-    local known = { Foreign = true, Parts = true, Buffer = true } -- see test_foreign.lua
+    local known = { Foreign = true, Parts = true } -- see test_foreign.lua
     for class, method in annotations():gmatch("\nfunction (%u%w*):([%w_]+)") do
       local object = objects[class]
       if not known[class] then

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// weft.buffer: bytes outside the collector. A buffer refers to a counted block; a slice shares it,
+// and so does a foreign library that a request has been lent to. Whoever changes bytes that are
+// shared makes a copy first, so a buffer is a value: no change shows in another.
+#pragma once
+
+#include <cstddef>
+
+#include "lua/arguments.hpp"
+
+namespace weft::inline v0::lua {
+
+struct byte_block;
+
+struct buffer {
+  byte_block* block = nullptr;  // null: no bytes yet
+  std::size_t first = 0;        // where they begin in it
+  std::size_t size = 0;
+};
+
+inline buffer* buffer_at(lua_State* L, state& s, int arg) {
+  return static_cast<buffer*>(userdata_of(L, s, arg, anchor_buffer_mt));
+}
+
+/// Room for n more bytes behind those that are there, the buffer's alone; null: not enough memory.
+char* reserve(buffer& b, std::size_t n) noexcept;
+/// The first n bytes of the room are part of the buffer now.
+void extend(buffer& b, std::size_t n) noexcept;
+
+const char* bytes_of(const buffer& b) noexcept;
+/// One more holder of the bytes, which are followed by a NUL: release(holder), on any thread. Null:
+/// not enough memory. Of a buffer that has a block.
+void* lend(buffer& b) noexcept;
+void release(void* holder) noexcept;
+
+void open_buffers(lua_State* L);
+
+}  // namespace weft::inline v0::lua

@@ -1,0 +1,147 @@
+-- SPDX-License-Identifier: MIT
+-- weft.buffer: bytes outside the collector.
+
+local t = require "harness"
+local weft = require "weft"
+
+local buffer = weft.buffer
+
+t.test("a buffer grows", function()
+  local b = buffer()
+  t.eq(#b, 0)
+  t.eq(tostring(b), "")
+  t.eq(b:append("one", 2, ""), b)
+  t.eq(tostring(b), "one2")
+  b:append(b)
+  t.eq(tostring(b), "one2one2")
+  b:append(buffer("x"), buffer())
+  t.eq(#b, 9)
+  for _ = 1, 1000 do b:append "0123456789" end
+  t.eq(#b, 10009)
+  t.eq(b:sub(-10), "0123456789")
+  t.eq(b:clear(), b)
+  t.eq(#b, 0)
+  t.eq(tostring(buffer(100)), "")
+  t.eq(tostring(buffer("a\0b")), "a\0b")
+end)
+
+t.test("sub and slice count as string.sub does", function()
+  local s = "abcdef"
+  local b = buffer(s)
+  for _, range in ipairs { { 1 }, { 2, 4 }, { -3 }, { -3, -2 }, { 0 }, { 5, 2 }, { 3, 100 }, { -100, 2 }, { 7 }, {} } do
+    local expected = range[1] and s:sub(range[1], range[2]) or s
+    t.eq(b:sub(range[1], range[2]), expected)
+    t.eq(tostring(b:slice(range[1], range[2])), expected)
+  end
+end)
+
+t.test("a slice is a value of its own", function()
+  local b = buffer "0123456789"
+  local c, d = b:slice(3, 6), b:slice()
+  b:put("I1", 4, 65)
+  t.eq(tostring(b), "012A456789")
+  t.eq(tostring(c), "2345")
+  t.eq(tostring(d), "0123456789")
+  c:append "!"
+  t.eq(tostring(c), "2345!")
+  t.eq(tostring(c:slice(2, 3):append("x")), "34x")
+  d:clear()
+  t.eq(#d, 0)
+  b = nil -- luacheck: ignore
+  collectgarbage()
+  t.eq(tostring(c), "2345!")
+end)
+
+t.test("integers of every size and order", function()
+  local cases = {
+    { "I1", 255, "\255" }, { "i1", -1, "\255" }, { "<I2", 0x1234, "\52\18" }, { ">I2", 0x1234, "\18\52" },
+    { "<i3", -2, "\254\255\255" }, { ">i4", -2, "\255\255\255\254" }, { "<I4", 4294967295, "\255\255\255\255" },
+    { ">I6", 1, "\0\0\0\0\0\1" }, { "<i8", -1, ("\255"):rep(8) }, { ">I8", 9007199254740992, "\0\32\0\0\0\0\0\0" },
+  }
+  for _, case in ipairs(cases) do
+    local format, value, bytes = case[1], case[2], case[3]
+    local b = buffer "<>"
+    t.eq(b:put(format, 3, value), b)
+    t.eq(b:sub(3), bytes, format)
+    t.eq(b:get(format, 3), value, format)
+    t.eq(b:get(format, -#bytes), value, format)
+    b:put(format, 1, value)
+    t.eq(b:get(format, 1), value, format)
+  end
+  if t.has_integers then t.eq(math.type(buffer("1234"):get("i4", 1)), "integer") end
+end)
+
+t.test("misuse raises", function()
+  local b = buffer "1234"
+  t.misuse("outside the buffer's 4 bytes", function() b:get("i4", 2) end)
+  t.misuse("outside the buffer's 4 bytes", function() b:get("i1", 0) end)
+  t.misuse("outside the buffer's 4 bytes", function() b:put("i1", 6, 1) end)
+  t.misuse("outside the buffer's 4 bytes", function() b:get("i1", -5) end)
+  t.misuse("does not fit 1 bytes", function() b:put("I1", 1, 256) end)
+  t.misuse("does not fit 2 bytes", function() b:put("i2", 1, 32768) end)
+  t.misuse("does not fit 1 bytes", function() b:put("I1", 1, -1) end)
+  t.misuse("no integer representation", function() b:put("I1", 1, 1.5) end)
+  t.misuse("a format like \"<i4\" expected, got \"i9\"", function() b:get("i9", 1) end)
+  t.misuse("a format like", function() b:get("x", 1) end)
+  t.misuse("a format like", function() b:get("i44", 1) end)
+  t.misuse("bad argument #1 to 'append' %(string or buffer expected, got table%)", function() b:append {} end)
+  t.misuse("bad argument #2 to 'append'", function() b:append("x", true) end)
+  t.misuse("bad argument #1 to 'buffer' %(number or string expected, got table%)", function() buffer {} end)
+  t.misuse("a number of bytes expected", function() buffer(-1) end)
+  t.misuse("bad argument #1 to 'read_into' %(stream expected, got string%)", function() b:read_into "x" end)
+  t.eq(tostring(b), "1234")
+end)
+
+t.test("reading into a buffer", function()
+  local l = assert(weft.net.tcp.listen("127.0.0.1", 0))
+  local client = assert(weft.net.tcp.connect(l:address()))
+  local server = assert(l:accept())
+  local b, long = buffer "head:", ("0123456789"):rep(20000)
+  weft.scope(function(s)
+    s:spawn(function()
+      weft.sleep(0.01)
+      client:write "abc"
+      weft.sleep(0.01)
+      client:write(long)
+      client:shutdown "w"
+    end)
+    t.eq(b:read_into(server, 2), 2)
+    t.eq(b:read_into(server), 1)
+    t.eq(tostring(b), "head:abc")
+    local total = 0
+    while true do
+      local n = b:read_into(server, 1000)
+      if not n then break end
+      t.between(n, 1, 1000)
+      total = total + n
+    end
+    t.eq(total, #long)
+    t.eq(b:sub(9), long)
+    t.returns(t.pack(nil), b:read_into(server))
+  end)
+  client:close()
+  server:close()
+  l:close()
+end)
+
+t.test("a buffer as a request is not copied, and not changed by what comes after", function()
+  local path = t.foreign_library "various" or t.skip "libvarious.so was not built"
+  local rt = assert(weft.foreign.load(path, "threads=1 buffer"))
+  local b = buffer(("x"):rep(100000))
+  t.returns(t.pack(true, tostring(b)), rt:echo(b))
+  t.returns(t.pack(true, "0"), rt:length(buffer()))
+  t.returns(t.pack(true, "5"), rt:length(buffer("12345678"):slice(2, 6)))
+  t.returns(t.pack(true, "23456"), rt:back(buffer("12345678"):slice(2, 6)))
+  t.returns(t.pack(true, "same"), rt:echo_op(buffer "same"):perform())
+  weft.scope(function(s)
+    local sent = buffer "as it was"
+    s:spawn(function() rt:hold("20") end)
+    s:spawn(function() t.returns(t.pack(true, "as it was"), rt:echo(sent)) end)
+    weft.yield()
+    sent:put("I1", 1, 65):append "!"
+    t.eq(tostring(sent), "As it was!")
+    sent = nil -- luacheck: ignore
+    collectgarbage()
+  end)
+  rt:unload()
+end)
