@@ -29,7 +29,8 @@ struct pollable {
   io::socket* own = nullptr;  // or that of an object of ours
   io::stream* stream = nullptr;
   const lua_file* file = nullptr;
-  int refused = 0;  // why a wait could not begin: -errno
+  int refused = 0;  // why the wait of `refused_to` could not begin: -errno
+  const fiber* refused_to = nullptr;
   bool closed = false;
 
   io::socket& socket() noexcept { return own ? *own : other.copy; }
@@ -118,6 +119,7 @@ void readiness_publish(lua_State* L, state& s, fiber& f, operation& op, core::wa
   const int error = p.own ? use_own(s, p) : begin_watch(L, s, f, p, index);
   if (error) {
     p.refused = error;
+    p.refused_to = &f;
     f.complete_at_home(r.arm);
     return s.at().ready(f);
   }
@@ -130,7 +132,10 @@ int readiness_settle(lua_State* L, state&, fiber& f, operation& op, int) {
   const readiness_operation& o = readiness_operation::of(op);
   pollable& p = *o.on;
   if (f.closed) return push_closed(L);
-  if (const int error = std::exchange(p.refused, 0)) return push_error(L, error);
+  if (p.refused_to == &f) {
+    p.refused_to = nullptr;
+    return push_error(L, p.refused);
+  }
   io::socket& on = p.socket();
   if (on.attached) io::begin_turn(on, o.dir);
   const int results = push_look(L, p, o.dir);
