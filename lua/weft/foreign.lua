@@ -34,7 +34,12 @@ local function directories()
   for directory in (os.getenv "LD_LIBRARY_PATH" or ""):gmatch "[^:;]+" do list[#list + 1] = directory end
   for template in package.cpath:gmatch "[^;]+" do
     local directory = template:match "^([^?]*)/[^/]*%?"
-    if directory then list[#list + 1] = directory end
+    if directory then
+      list[#list + 1] = directory
+      -- weft's own loaders are in lib/weft, beside lib/lua/5.4.
+      local lib = directory:match "^(.*)/lua/[%d.]+$"
+      if lib then list[#list + 1] = lib .. "/weft" end
+    end
   end
   return list
 end
