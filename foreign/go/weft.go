@@ -27,12 +27,12 @@ package weft
 #include <time.h>
 #include "weft/foreign.h"
 
-// Tokens are numbers here: they are no addresses, and Go's collector need not look at them.
+// Tokens and addresses are numbers here: cgo looks at every pointer that it is passed the address of.
 typedef struct {
 	uintptr_t task;
-	const char *request;
+	uintptr_t request;
 	size_t size;
-	const char *method;
+	uintptr_t method;
 } weft_go_item;
 
 enum { weft_go_batch = 64 };
@@ -43,8 +43,8 @@ static inline int weft_go_poll(const weft_foreign *weft, uintptr_t queue, weft_g
 	int n = weft->poll_many((weft_queue *)queue, tasks, max, -1);
 	for (int i = 0; i < n; ++i) {
 		items[i].task = (uintptr_t)tasks[i];
-		items[i].request = weft->request(tasks[i], &items[i].size);
-		items[i].method = weft->method(tasks[i]);
+		items[i].request = (uintptr_t)weft->request(tasks[i], &items[i].size);
+		items[i].method = (uintptr_t)weft->method(tasks[i]);
 	}
 	return n;
 }
@@ -113,10 +113,14 @@ type Handler func(task *Task) ([]byte, error)
 // Serve answers tasks one after the other on each of n goroutines, until the runtime is unloaded. It returns
 // then. For handlers that take little time, or are not to run more than n at once.
 func (q Queue) Serve(n int, handler Handler) {
+	batch := C.int(1) // nobody's task waits behind another's while a goroutine is free
+	if n == 1 {
+		batch = C.weft_go_batch
+	}
 	done := make(chan struct{})
 	for i := 0; i < n; i++ {
 		go func() {
-			q.each(1, func(task *Task) { task.answer(handler) })
+			q.each(batch, func(task *Task) { task.answer(handler) })
 			done <- struct{}{}
 		}()
 	}
@@ -138,26 +142,33 @@ func (q Queue) each(max C.int, f func(task *Task)) {
 			return
 		}
 		for _, item := range items[:n] {
-			f(&Task{token: item.task, request: bytesOf(item.request, item.size), method: nameOf(item.method)})
+			f(&Task{
+				token:   item.task,
+				request: bytesOf(address(item.request), int(item.size)),
+				method:  nameOf(address(item.method)),
+			})
 		}
 	}
 }
 
+// The memory of weft's that a number of C's is the address of.
+func address(n C.uintptr_t) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&n)) }
+
 // The bytes where they are: weft's, until the task is answered.
-func bytesOf(p *C.char, size C.size_t) []byte {
+func bytesOf(p unsafe.Pointer, size int) []byte {
 	if p == nil {
 		return nil
 	}
-	return unsafe.Slice((*byte)(unsafe.Pointer(p)), int(size))
+	return unsafe.Slice((*byte)(p), size)
 }
 
 // A method's name stays where it is for good.
-func nameOf(p *C.char) string {
+func nameOf(p unsafe.Pointer) string {
 	n := 0
-	for *(*byte)(unsafe.Add(unsafe.Pointer(p), n)) != 0 {
+	for *(*byte)(unsafe.Add(p, n)) != 0 {
 		n++
 	}
-	name := unsafe.Slice((*byte)(unsafe.Pointer(p)), n)
+	name := unsafe.Slice((*byte)(p), n)
 	return *(*string)(unsafe.Pointer(&name))
 }
 
