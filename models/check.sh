@@ -41,6 +41,11 @@ clear_at_once          join                  safety
 rests_too_early        rest                  safety
 never_asks             rest                  safety
 wakes_unlocked         scope_end             safety
+any_order              claim_all             safety
+gives_up_at_c          claim_all             safety
+looks_before_settling  home                  safety
+looks_at_top_first     deque                 safety
+takes_the_last         deque                 safety
 '
 
 # A correct variant that the design may choose: it must pass.
@@ -113,7 +118,7 @@ if [ "${1:-}" = --mutants ]; then
   echo "$variants" | grep . | run -L 1 sh "$self" --variant
   grep -q caught "$log.m" && ! grep -q SURVIVED "$log.m" && ! grep -q FAILED "$log"
 else
-  [ $# -gt 0 ] || set -- $(cd "$here/scenarios" && ls -S *.h | sed 's/\.h$//') join rest scope_end
+  [ $# -gt 0 ] || set -- $(cd "$here/scenarios" && ls -S *.h | sed 's/\.h$//') join rest scope_end claim_all home deque
   printf '%s\n' "$@" | run -L 1 sh "$self" --one
   grep -q 'ok$' "$log" && ! grep -q FAILED "$log"
 fi

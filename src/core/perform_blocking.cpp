@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// models/: a thread_wait is a performer of weft.pml, whose wake-up is a condition.
 #include "weft/perform_blocking.hpp"
 
 #include <chrono>

@@ -3,7 +3,7 @@
 // by the object, by each operation that waits, and by a close that is on its way home.
 //
 // Everything in `io` is touched at home alone. Closing elsewhere says so in closing_, and posts the
-// socket itself, as a message, to its home.
+// socket itself, as a message, to its home. models/: home.pml.
 #pragma once
 
 #include "io/socket.hpp"

@@ -57,10 +57,10 @@ inline claim_result claim(task& mine, task& peer) noexcept {
   return second == detail::step::took ? claim_result::won : verdict(hi);
 }
 
-/// The same for many: performs that are published in one place, whose lock the caller holds, each
-/// owner once and by ascending address. All become S, and the caller writes the winners and wakes;
-/// or none does, and the record of one that is decided already is returned. Whoever holds a C
-/// waits only for owners at higher addresses, as in claim(): no cycle.
+/// The same for many (models/: claim_all.pml): performs that are published in one place, whose lock
+/// the caller holds, each owner once and by ascending address. All become S, and the caller writes
+/// the winners and wakes; or none does, and the record of one that is decided already is returned.
+/// Whoever holds a C waits only for owners at higher addresses, as in claim(): no cycle.
 inline wait_record* claim_all(std::span<wait_record* const> party) noexcept {
   const auto decide = [](std::span<wait_record* const> claimed, std::uint64_t state) {
     for (wait_record* r : claimed)

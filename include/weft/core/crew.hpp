@@ -8,7 +8,8 @@
 //   - The last task of a worker that is stuck in user code is taken too: while somebody works and
 //     others are parked, one of these, the watcher, looks again every millisecond.
 // Offering costs no fence: whoever parks first says so, then makes every thread's stores visible
-// (membarrier), then looks once more. Where the kernel has no membarrier, offers pay a fence.
+// (membarrier), then looks once more: as the `wake` of models/, with the fence on one side. Where
+// the kernel has no membarrier, offers pay a fence.
 #pragma once
 
 #include <cstddef>

@@ -8,7 +8,7 @@
 //   - slots [top_, bottom_) hold the tasks; bottom_ is written by the owner alone, top_ only grows.
 //   - the last task is decided by the CAS on top_, by owner and thieves alike.
 //   - a buffer that was outgrown lives as long as the deque: a slow thief may still read it.
-// Tests: tests/core/deque_test.cpp, with threads under TSan.
+// models/: deque.pml. Tests: tests/core/deque_test.cpp, with threads under TSan.
 #pragma once
 
 #include <cstddef>

@@ -4,6 +4,7 @@
 //
 // Invariant: home_ is null, or names a mailbox that is counted here. It changes under the lock; a
 // worker that finds its own mailbox in it needs no lock, since it alone would take it out.
+// models/: home.pml.
 #pragma once
 
 #include "weft/config.hpp"

@@ -5,7 +5,7 @@
 // Invariants, outside the lock: permits are free or in one hand; who waits is first in,
 // first out, and nobody passes a queued waiter; the oldest that still waits wants more than is
 // free. A permit is handed to a waiter by completing it: one that was decided otherwise is dropped
-// and the permit goes on to the next.
+// and the permit goes on to the next. models/: Source of twice, half_published_event, cancel_*.
 #pragma once
 
 #include <cstddef>
