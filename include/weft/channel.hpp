@@ -8,148 +8,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <new>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
-#include "weft/core/channel.hpp"
-#include "weft/core/frames.hpp"
-#include "weft/core/lock.hpp"
+#include "weft/channel_state.hpp"
 #include "weft/operation.hpp"
+#include "weft/reserve.hpp"
 
 namespace weft::inline v0 {
 
 inline constexpr std::size_t unbounded = core::unbounded;
-
-/// Of a send: true, or the value back because the channel is closed.
-template <class T>
-class [[nodiscard]] send_result {
- public:
-  send_result() noexcept {}
-  explicit send_result(T&& back) : back_(std::move(back)) {}
-  explicit operator bool() const noexcept { return !back_; }
-  /// Of a send that failed: the value that was to be sent.
-  T& value() noexcept { return *back_; }
-
- private:
-  std::optional<T> back_;
-};
-
-namespace detail {
-
-/// A value on its way: in the arm of a send, or in the buffer.
-template <class T>
-struct cell {
-  explicit cell(T&& v) : value(std::move(v)) {}
-  cell* next = nullptr;
-  T value;
-
-  static void* operator new(std::size_t size) { return core::allocate_frame(size); }
-  static void operator delete(void* p, std::size_t size) noexcept { core::release_frame(p, size); }
-};
-
-/// The arm of a receive that waits, and where its value goes.
-template <class T>
-struct getter : core::wait_record {
-  cell<T>* got = nullptr;
-};
-/// The arm of a send that waits, and the value that it offers.
-template <class T>
-struct putter : core::wait_record {
-  cell<T>* offer = nullptr;
-};
-
-/// What the ends share. Values travel as cells, made by the sender before any lock is taken: under
-/// the lock only pointers move, and nothing allocates or throws.
-template <class T>
-class channel_state {
- public:
-  explicit channel_state(std::size_t capacity) noexcept : ways_(capacity) {}
-  channel_state(const channel_state&) = delete;
-  channel_state& operator=(const channel_state&) = delete;
-  ~channel_state() {
-    while (first_) delete pop();
-  }
-
-  /// Of one value. The channel's lock is held in all but wake().
-  struct mover {
-    channel_state& state;
-    cell<T>*& mine;
-
-    void give(core::wait_record& r) noexcept { static_cast<getter<T>&>(r).got = take_mine(); }
-    void take(core::wait_record& r) noexcept { mine = take_from(r); }
-    void store() noexcept { state.push(take_mine()); }
-    void load() noexcept { mine = state.pop(); }
-    void refill(core::wait_record& r) noexcept { state.push(take_from(r)); }
-    void wake(core::task& t) noexcept { t.kind->wake(t); }
-
-   private:
-    cell<T>* take_mine() noexcept { return std::exchange(mine, nullptr); }
-    static cell<T>* take_from(core::wait_record& r) noexcept {
-      return std::exchange(static_cast<putter<T>&>(r).offer, nullptr);
-    }
-  };
-
-  core::channel<core::tiny_lock>& ways() noexcept { return ways_; }
-
-  core::atomic<std::size_t> senders{1};
-  core::atomic<std::size_t> receivers{1};
-  core::atomic<std::size_t> references{2};  // both ends, and operations that were kept
-
- private:
-  void push(cell<T>* c) noexcept {
-    c->next = nullptr;
-    (last_ ? last_->next : first_) = c;
-    last_ = c;
-  }
-  cell<T>* pop() noexcept {
-    cell<T>* c = first_;
-    first_ = c->next;
-    if (!first_) last_ = nullptr;
-    return c;
-  }
-
-  core::channel<core::tiny_lock> ways_;
-  cell<T>* first_ = nullptr;
-  cell<T>* last_ = nullptr;
-};
-
-/// How an operation refers to its channel: it counts when it may be kept (send_op, recv_op), and
-/// only borrows from its end when it is awaited at once (send, recv).
-template <class T>
-class channel_ref {
- public:
-  enum class keeps : bool { no, yes };
-
-  channel_ref(channel_state<T>& state, keeps k) noexcept
-      : state_(&state), counted_(k == keeps::yes) {
-    count();
-  }
-  channel_ref(const channel_ref& other) noexcept : state_(other.state_), counted_(other.counted_) {
-    count();
-  }
-  channel_ref(channel_ref&& other) noexcept
-      : state_(other.state_), counted_(std::exchange(other.counted_, false)) {}
-  channel_ref& operator=(const channel_ref&) = delete;
-  ~channel_ref() {
-    if (counted_) drop(*state_);
-  }
-  channel_state<T>* operator->() const noexcept { return state_; }
-  channel_state<T>& operator*() const noexcept { return *state_; }
-
-  static void drop(channel_state<T>& state) noexcept {
-    if (state.references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete &state;
-  }
-
- private:
-  void count() noexcept {
-    if (counted_) state_->references.fetch_add(1, std::memory_order_relaxed);
-  }
-  channel_state<T>* state_;
-  bool counted_;
-};
-
-}  // namespace detail
 
 /// Sends one value. Ready when a receiver takes it, when there is room for it, or when the channel
 /// is closed.
@@ -158,6 +27,7 @@ class send_operation : public operation<send_operation<T>> {
  public:
   using result_type = send_result<T>;
   static constexpr bool shared = true;
+  static constexpr const char* what = "send";
 
   class arm {
     using state = detail::channel_state<T>;
@@ -222,6 +92,7 @@ class recv_operation : public operation<recv_operation<T>> {
  public:
   using result_type = std::optional<T>;
   static constexpr bool shared = true;
+  static constexpr const char* what = "receive";
 
   class arm {
     using state = detail::channel_state<T>;
@@ -265,51 +136,6 @@ class recv_operation : public operation<recv_operation<T>> {
   detail::channel_ref<T> state_;
 };
 
-namespace detail {
-
-/// One end of a channel, counted: when the last one goes, the channel closes.
-template <class T, core::atomic<std::size_t> channel_state<T>::* Count>
-class channel_end {
- public:
-  /// Takes over one count of the end, and one reference.
-  explicit channel_end(channel_state<T>& state) noexcept : state_(&state) {}
-  channel_end(const channel_end& other) noexcept : state_(other.state_) {
-    if (!state_) return;
-    (state_->*Count).fetch_add(1, std::memory_order_relaxed);
-    state_->references.fetch_add(1, std::memory_order_relaxed);
-  }
-  channel_end(channel_end&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
-  channel_end& operator=(channel_end other) noexcept {
-    std::swap(state_, other.state_);
-    return *this;
-  }
-  ~channel_end() {
-    if (!state_) return;
-    if ((state_->*Count).fetch_sub(1, std::memory_order_acq_rel) == 1) close();
-    channel_ref<T>::drop(*state_);
-  }
-
-  /// Wakes whoever waits at either end. What is buffered can still be received. False: it was
-  /// closed before.
-  bool close() const noexcept { return state_->ways().close(); }
-  bool closed() const noexcept { return state_->ways().closed(); }
-  /// Values in the buffer, a moment ago.
-  std::size_t size() const noexcept { return state_->ways().size(); }
-  std::size_t capacity() const noexcept { return state_->ways().capacity(); }
-  /// How many copies of this end there are, a moment ago. One: this is the only one.
-  std::size_t copies() const noexcept { return (state_->*Count).load(std::memory_order_acquire); }
-
- protected:
-  using keeps = typename channel_ref<T>::keeps;
-  channel_state<T>& state() const noexcept { return *state_; }
-  channel_ref<T> refer(keeps k) const noexcept { return channel_ref<T>(*state_, k); }
-
- private:
-  channel_state<T>* state_;
-};
-
-}  // namespace detail
-
 /// The sending end. Any thread.
 template <class T>
 class sender : public detail::channel_end<T, &detail::channel_state<T>::senders> {
@@ -326,6 +152,17 @@ class sender : public detail::channel_end<T, &detail::channel_state<T>::senders>
   send_operation<T> send_op(T value) const {
     return send_operation<T>(this->refer(base::keeps::yes), std::move(value));
   }
+  /// `auto permit = co_await tx.reserve()`: waits for a place in the buffer, and keeps it: see
+  /// channel_permit. Nothing if closed. Throws std::logic_error of a rendezvous, which has no
+  /// places.
+  reserve_operation<T> reserve() const { return reserving(base::keeps::no); }
+  reserve_operation<T> reserve_op() const { return reserving(base::keeps::yes); }
+  /// Never waits: nothing, also when it would have to.
+  std::optional<channel_permit<T>> try_reserve() const {
+    std::optional<std::optional<channel_permit<T>>> now = reserve().try_perform();
+    if (!now) return std::nullopt;
+    return std::move(*now);
+  }
   /// Never waits: false, with the value, also when it would have to.
   send_result<T> try_send(T value) const {
     auto* c = new detail::cell<T>(std::move(value));
@@ -334,6 +171,13 @@ class sender : public detail::channel_end<T, &detail::channel_state<T>::senders>
     if (p == core::pass::done) return send_result<T>();
     const std::unique_ptr<detail::cell<T>> back(c);
     return send_result<T>(std::move(back->value));
+  }
+
+ private:
+  reserve_operation<T> reserving(typename base::keeps k) const {
+    if (this->capacity() == 0)
+      throw std::logic_error("weft: reserve on a rendezvous channel, which has no places");
+    return reserve_operation<T>(this->refer(k));
   }
 };
 

@@ -38,6 +38,7 @@ class sleep_operation : public operation<sleep_operation> {
  public:
   using result_type = void;
   static constexpr bool shared = false;
+  static constexpr const char* what = "timer";
 
   static sleep_operation until(core::nanoseconds deadline) noexcept {
     return sleep_operation(deadline, true);
@@ -120,27 +121,44 @@ auto timeout(Op op, std::chrono::duration<Rep, Period> d) {
                  wrap(sleep_op(d), give_up));
 }
 
-/// A clock that ticks every d: `co_await i.tick()` waits for the next. Ticks that were missed are
-/// not made up for: the next is the first that lies ahead.
+/// What an interval does about ticks that nobody took in time.
+enum class missed_ticks : std::uint8_t {
+  burst,  // gives them one after the other at once, until it has caught up
+  delay,  // gives one at once, and the next a period after that
+  skip,   // gives one at once, and the next when it would have come anyway
+};
+
+/// A clock that ticks every d: `co_await i.tick()` waits for the next, the first one d from now.
 class interval {
  public:
   template <class Rep, class Period>
-  explicit interval(std::chrono::duration<Rep, Period> d) noexcept
+  explicit interval(std::chrono::duration<Rep, Period> d,
+                    missed_ticks missed = missed_ticks::skip) noexcept
       : period_(detail::to_nanoseconds(d) > 0 ? detail::to_nanoseconds(d) : 1),
-        next_(detail::deadline_after(core::clock_now(), period_)) {}
+        next_(detail::deadline_after(core::clock_now(), period_)),
+        missed_(missed) {}
 
   /// The operation for the next tick; asking again gives the one behind it.
   sleep_operation tick() noexcept {
-    const core::nanoseconds now = core::clock_now();
     const core::nanoseconds due = next_;
-    next_ = detail::deadline_after(due, period_);
-    if (next_ <= now) next_ += (now - next_) / period_ * period_ + period_;
+    next_ = after(due, core::clock_now());
     return sleep_operation::until(due);
   }
+  /// The next tick is a period from now.
+  void reset() noexcept { next_ = detail::deadline_after(core::clock_now(), period_); }
 
  private:
+  /// The tick behind the one that is due, asked for now.
+  core::nanoseconds after(core::nanoseconds due, core::nanoseconds now) const noexcept {
+    const core::nanoseconds next = detail::deadline_after(due, period_);
+    if (now < due || missed_ == missed_ticks::burst) return next;
+    if (missed_ == missed_ticks::delay) return detail::deadline_after(now, period_);
+    return next > now ? next : next + ((now - next) / period_ + 1) * period_;
+  }
+
   core::nanoseconds period_;
   core::nanoseconds next_;
+  missed_ticks missed_;
 };
 
 }  // namespace weft::inline v0

@@ -17,6 +17,7 @@
 #include "weft/once.hpp"
 #include "weft/oneshot.hpp"
 #include "weft/operation.hpp"
+#include "weft/reserve.hpp"
 #include "weft/result.hpp"
 #include "weft/runtime.hpp"
 #include "weft/rwlock.hpp"

@@ -4,7 +4,9 @@
 //
 // Invariants, outside the lock:
 //   - a getter waits only while the buffer is empty and no putter that it could meet waits;
-//   - a putter waits only while the buffer is full;
+//   - a putter waits only while the buffer is full: each place holds a value or is reserved.
+//   Whoever
+//     waits to reserve one stands in the putters' queue, and meets nobody;
 //   - nobody waits on a closed channel;
 //   - waiters are first in, first out, and nobody passes a queued waiter.
 // With no_lock a record in a list may belong to a perform that is decided already (its owner has
@@ -16,6 +18,8 @@
 //   store()          mine into the buffer              load()           the buffer's oldest to me
 //   refill(record&)  a waiting putter's into the buffer
 //   wake(task&)      the partner, once the lock is free
+// and, where places are reserved, says of a waiting putter whether it wants but a place:
+//   reserves(const record&)
 // The caller of a try or of publish is running, so its own value is at hand. With no_lock a mover
 // may raise a Lua error from store(): it runs before anything has changed.
 //
@@ -26,6 +30,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "weft/core/claim.hpp"
 #include "weft/core/lock.hpp"
@@ -73,6 +78,43 @@ class channel {
     return result;
   }
 
+  /// A place for a value that is put later, with put_reserved(), or given back, with unreserve().
+  pass try_reserve() noexcept
+    requires shared
+  {
+    lock_.lock();
+    const pass result = closed_ ? pass::closed : is_full() ? pass::wait : pass::done;
+    if (result == pass::done) ++reserved_;
+    lock_.unlock();
+    return result;
+  }
+  template <class Mover>
+  pass put_reserved(Mover&& mover)
+    requires shared
+  {
+    task* getter = nullptr;
+    task* next = nullptr;
+    lock_.lock();
+    --reserved_;
+    const bool open = !closed_;
+    if (open) put_in_place(mover, getter, next);
+    lock_.unlock();
+    if (getter) mover.wake(*getter);
+    if (next) mover.wake(*next);
+    return open ? pass::done : pass::closed;
+  }
+  template <class Mover>
+  void unreserve(Mover&& mover) noexcept
+    requires shared
+  {
+    task* next = nullptr;
+    lock_.lock();
+    --reserved_;
+    refill(mover, next);
+    lock_.unlock();
+    if (next) mover.wake(*next);
+  }
+
   /// Leaves a record of a performer that has begun and tried just before: nothing else has run
   /// since, so there is no second look.
   void publish_put(wait_record& r) noexcept
@@ -100,11 +142,18 @@ class channel {
     return publish(r, getters_, mover, [&](task*& partner) { return look_get(r, mover, partner); });
   }
 
+  template <class Mover>
+  pass publish_reserve(wait_record& r, Mover&& mover)
+    requires shared
+  {
+    return publish(r, putters_, mover, [&](task*&) { return look_reserve(r); });
+  }
+
   /// Whether a try would not wait: exact, as everything runs on one worker.
   bool can_put() noexcept
     requires(!shared)
   {
-    return closed_ || count_ < capacity_ || anybody(getters_);
+    return closed_ || !is_full() || anybody(getters_);
   }
   bool can_get() noexcept
     requires(!shared)
@@ -146,6 +195,15 @@ class channel {
     return copy;
   }
 
+  bool is_full() const noexcept { return count_ + reserved_ >= capacity_; }
+
+  template <class Mover>
+  static bool wants_place(const wait_record& r) noexcept {
+    if constexpr (requires { std::remove_reference_t<Mover>::reserves(r); })
+      return std::remove_reference_t<Mover>::reserves(r);
+    return false;
+  }
+
   /// Whether a waiter can still be completed; drops those that cannot.
   static bool anybody(list<wait_record>& waiters) noexcept {
     while (wait_record* r = waiters.front()) {
@@ -168,6 +226,20 @@ class channel {
     return nullptr;
   }
 
+  /// The same of those who offer a value.
+  template <class Mover>
+  wait_record* win_offer() noexcept {
+    for (wait_record* r = putters_.front(); r;) {
+      wait_record* const following = putters_.after(*r);
+      if (!wants_place<Mover>(*r)) {
+        r->unlink();
+        if (complete(*r->owner, r->arm)) return r;
+      }
+      r = following;
+    }
+    return nullptr;
+  }
+
   template <class Mover>
   pass put_now(Mover& mover, task*& partner) {
     if (closed_) return pass::closed;
@@ -176,7 +248,7 @@ class channel {
       mover.give(*r);
       return pass::done;
     }
-    if (count_ >= capacity_) return pass::wait;
+    if (is_full()) return pass::wait;
     mover.store();
     ++count_;
     return pass::done;
@@ -190,7 +262,7 @@ class channel {
       refill(mover, partner);
       return pass::done;
     }
-    if (wait_record* r = win(putters_)) {
+    if (wait_record* r = win_offer<Mover>()) {
       partner = r->owner;
       mover.take(*r);
       return pass::done;
@@ -198,17 +270,33 @@ class channel {
     return closed_ ? pass::closed : pass::wait;
   }
 
-  /// A place has come free: the oldest putter that still waits moves its value in.
+  /// A place has come free: the oldest putter that still waits moves its value in, or has it.
   template <class Mover>
   void refill(Mover& mover, task*& partner) noexcept {
     wait_record* r = win(putters_);
     if (!r) return;
     partner = r->owner;
+    if (wants_place<Mover>(*r)) {
+      ++reserved_;
+      return;
+    }
     mover.refill(*r);
     ++count_;
   }
 
   // ---- shared channels only ----
+
+  /// Of a place that was reserved until now. If its value goes to a getter at once it is free.
+  template <class Mover>
+  void put_in_place(Mover& mover, task*& getter, task*& next) {
+    if (wait_record* r = win(getters_)) {
+      getter = r->owner;
+      mover.give(*r);
+      return refill(mover, next);
+    }
+    mover.store();
+    ++count_;
+  }
 
   /// Links r, then looks again in the same critical section: whoever publishes later serves what
   /// was published earlier.
@@ -230,12 +318,21 @@ class channel {
   template <class Mover>
   pass look_put(wait_record& r, Mover& mover, task*& partner) {
     if (closed_) return end_closed(r);
-    const pass met = meet(r, getters_, partner, [&](wait_record& peer) { mover.give(peer); });
+    const pass met =
+        meet<Mover>(r, getters_, partner, [&](wait_record& peer) { mover.give(peer); });
     if (met != pass::wait) return met;
-    if (count_ >= capacity_) return pass::wait;
+    if (is_full()) return pass::wait;
     if (!win_mine(r)) return pass::decided;
     mover.store();
     ++count_;
+    return pass::done;
+  }
+
+  pass look_reserve(wait_record& r) {
+    if (closed_) return end_closed(r);
+    if (is_full()) return pass::wait;
+    if (!win_mine(r)) return pass::decided;
+    ++reserved_;
     return pass::done;
   }
 
@@ -248,7 +345,8 @@ class channel {
       refill(mover, partner);
       return pass::done;
     }
-    const pass met = meet(r, putters_, partner, [&](wait_record& peer) { mover.take(peer); });
+    const pass met =
+        meet<Mover>(r, putters_, partner, [&](wait_record& peer) { mover.take(peer); });
     if (met != pass::wait) return met;
     return closed_ ? end_closed(r) : pass::wait;
   }
@@ -260,11 +358,11 @@ class channel {
   }
 
   /// Tries to meet the partners that wait, oldest first; never the performer itself.
-  template <class Move>
+  template <class Mover, class Move>
   pass meet(wait_record& mine, list<wait_record>& waiters, task*& partner, Move move) {
     for (wait_record* peer = waiters.front(); peer;) {
       wait_record* following = waiters.after(*peer);
-      if (peer->owner != mine.owner) {
+      if (peer->owner != mine.owner && !(&waiters == &putters_ && wants_place<Mover>(*peer))) {
         const claim_result c = claim(*mine.owner, *peer->owner);
         if (c == claim_result::decided) return pass::decided;
         peer->unlink();
@@ -283,7 +381,8 @@ class channel {
 
   [[no_unique_address]] mutable Lock lock_;
   bool closed_ = false;
-  std::size_t count_ = 0;
+  std::size_t count_ = 0;     // values in the buffer
+  std::size_t reserved_ = 0;  // places for values that are on their way
   const std::size_t capacity_;
   list<wait_record> getters_;
   list<wait_record> putters_;

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// interval: what becomes of ticks that were missed.
+#include "task/support.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using weft::missed_ticks;
+using weft::task;
+
+class Interval : public RuntimeTest {};
+INSTANTIATE_TEST_SUITE_P(Workers, Interval, ::testing::Values(1U, 2U));
+
+constexpr auto period = 20ms;
+
+/// Ticks that are due at once after five and a quarter periods, and when the one behind them came.
+struct after_five {
+  int at_once = 0;
+  std::chrono::nanoseconds then{0};
+};
+task<after_five> misses(missed_ticks how) {
+  after_five seen;
+  const auto begun = weft::clock::now();
+  weft::interval every(period, how);
+  co_await weft::sleep(5 * period + period / 4);
+  weft::sleep_operation next = every.tick();
+  while (next.try_perform()) {
+    ++seen.at_once;
+    next = every.tick();
+  }
+  co_await next;
+  seen.then = weft::clock::now() - begun;
+  co_return seen;
+}
+
+TEST_P(Interval, BurstCatchesUp) { EXPECT_GE(run(misses(missed_ticks::burst)).at_once, 5); }
+TEST_P(Interval, SkipKeepsTheBeat) {
+  const after_five seen = run(misses(missed_ticks::skip));
+  EXPECT_EQ(seen.at_once, 1);
+  EXPECT_GE(seen.then, 6 * period);
+}
+TEST_P(Interval, DelayBeginsANewBeat) {
+  const after_five seen = run(misses(missed_ticks::delay));
+  EXPECT_EQ(seen.at_once, 1);
+  EXPECT_GE(seen.then, 6 * period + period / 4);
+}
+
+task<> on_time(missed_ticks how) {
+  const auto begun = weft::clock::now();
+  weft::interval every(2ms, how);
+  for (int i = 1; i <= 5; ++i) {
+    co_await every.tick();
+    EXPECT_GE(weft::clock::now(), begun + i * 2ms) << "never early";
+  }
+  every.reset();
+  const auto again = weft::clock::now();
+  co_await every.tick();
+  EXPECT_GE(weft::clock::now(), again + 1900us);
+}
+TEST_P(Interval, TicksAreNeverEarly) {
+  for (const missed_ticks how : {missed_ticks::burst, missed_ticks::delay, missed_ticks::skip})
+    run(on_time(how));
+}
+
+}  // namespace
