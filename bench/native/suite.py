@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tasks, channels, fork-join and timers from C++, beside Tokio and Go, with one worker and with two."""
+"""Tasks, channels, locks, fork-join and timers from C++, beside Tokio, Go and asio, with one worker and with two."""
 import functools, os, runpy, shutil, subprocess
 from harness import BENCH, OUT, PRESET, ROOT, Job, Metric, Skip, built, measure
 
@@ -35,6 +35,10 @@ def tokio():
     return target / "release" / "tokio_micro"
 
 
+def asio():
+    return built("asio_micro", (HERE / "asio_micro.cpp",), ("g++", "-std=c++20", "-O2", "-DNDEBUG", HERE / "asio_micro.cpp", "-o", "{out}", "-pthread"))
+
+
 def go():
     folder = HERE / "go_micro"
     return built("go_micro", (folder / "main.go",), ("go", "build", "-C", folder, "-o", "{out}", "."))
@@ -53,6 +57,7 @@ PEERS = {
     "weft": lambda n: [weft(), n],
     "Tokio": lambda n: [tokio(), n],
     "Tokio current_thread": lambda n: [tokio(), 0],
+    "asio": lambda n: [asio()],
     "Go": lambda n: ["env", f"GOMAXPROCS={n}", go()],
 }
 
@@ -66,7 +71,7 @@ def jobs(options):
     yield Job("native", "weft", "timer", weft_timer)
     for workers in (1, 2):
         for peer, program in PEERS.items():
-            if peer == "Tokio current_thread" and workers > 1: continue
+            if peer in ("Tokio current_thread", "asio") and workers > 1: continue
             yield Job(group(workers), peer, "tasks", runs(program, workers))
 
 
@@ -75,4 +80,7 @@ def metrics():
     for column, workers in enumerate((1, 2)):
         for name, bars in BARS.items():
             yield Metric(group(workers), name, (name, "Tokio"), {"weft": bars[column]})
+    for workers in (1, 2):
+        for name in ("mutex_free", "semaphore_free"): yield Metric(group(workers), name, ("atomic_pair", "weft"), {"weft": 2})
+    yield Metric(group(2), "apart", ("spin", "weft"), {"weft": 2.5})
     yield Metric(group(1), "parked_bytes_rss", None)

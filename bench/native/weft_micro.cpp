@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Tasks, channels and fork-join from C++. argument 1: workers; 2: a section (all if left out).
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -111,11 +113,67 @@ task<> parked() {
   e.set();
 }
 
+// What nobody else wants, beside the least that two threads need for it.
+task<> locks() {
+  const int n = 5'000'000;
+  std::atomic<int> word{0};
+  double t = now();
+  for (int i = 0; i < n; ++i) {
+    word.exchange(1, std::memory_order_acquire);
+    word.exchange(0, std::memory_order_release);
+  }
+  out("atomic_pair", (now() - t) / n, "ns");
+  weft::mutex m;
+  t = now();
+  for (int i = 0; i < n; ++i) const auto held = co_await m.lock();
+  out("mutex_free", (now() - t) / n, "ns");
+  weft::semaphore s(4);
+  t = now();
+  for (int i = 0; i < n; ++i) const auto held = co_await s.acquire();
+  out("semaphore_free", (now() - t) / n, "ns");
+}
+
+// A hand-over between two cores by spinning, and a message between tasks that may not come together.
+void spins() {
+  const int n = 1'000'000;
+  alignas(64) std::atomic<int> ball{0};
+  std::thread other([&ball] {
+    for (int i = 0; i < n; ++i) {
+      while (ball.load(std::memory_order_acquire) != 2 * i + 1) weft::core::pause_cpu();
+      ball.store(2 * i + 2, std::memory_order_release);
+    }
+  });
+  const double t = now();
+  for (int i = 0; i < n; ++i) {
+    ball.store(2 * i + 1, std::memory_order_release);
+    while (ball.load(std::memory_order_acquire) != 2 * i + 2) weft::core::pause_cpu();
+  }
+  other.join();
+  out("spin", (now() - t) / (2.0 * n), "ns");
+}
+task<> pings(weft::sender<long> tx, weft::receiver<long> rx, int n) {
+  for (int i = 0; i < n; ++i) {
+    static_cast<void>(co_await tx.send(i));
+    if (*co_await rx.recv() != i) std::abort();
+  }
+}
+task<> apart(weft::runtime* rt) {
+  const int n = 200'000;
+  auto [a, ra] = weft::channel<long>();
+  auto [b, rb] = weft::channel<long>();
+  const double t = now();
+  auto one = weft::spawn_on(rt->worker(0), pings, a, rb, n);
+  auto two = weft::spawn_on(rt->worker(1), echo, ra, b, n);
+  co_await one;
+  co_await two;
+  out("apart", (now() - t) / (2.0 * n), "ns");
+}
+
 bool wants(int argc, char** argv, const char* section) {
   return argc < 3 || std::strcmp(argv[2], section) == 0;
 }
 
-task<> all(int argc, char** argv) {
+task<> all(weft::runtime* rt, int argc, char** argv) {
   if (wants(argc, argv, "yield")) {
     co_await yields(2);
     co_await yields(1000);
@@ -131,6 +189,11 @@ task<> all(int argc, char** argv) {
     co_await fibs(30, 832'040, "fib30");
   }
   if (wants(argc, argv, "skynet")) co_await skynets();
+  if (wants(argc, argv, "locks")) co_await locks();
+  if (rt->workers() > 1 && wants(argc, argv, "apart")) {
+    spins();
+    co_await apart(rt);
+  }
   if (wants(argc, argv, "parked")) co_await parked();
 }
 
@@ -141,5 +204,5 @@ int main(int argc, char** argv) {
   options.workers = argc > 1 ? static_cast<unsigned>(std::atoi(argv[1])) : 1;
   suffix = "_" + std::to_string(options.workers) + "t";
   weft::runtime rt(options);
-  rt.block_on(all(argc, argv));
+  rt.block_on(all(&rt, argc, argv));
 }

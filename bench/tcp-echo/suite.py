@@ -1,12 +1,24 @@
 # SPDX-License-Identifier: MIT
 """TCP echo with messages of 64 bytes: CPU time of the server a message, latency, what an idle connection costs."""
-import contextlib, itertools, random, resource, socket, subprocess, time
-from harness import BENCH, LUAS, PRESET, ROOT, Job, Metric, Skip, built, lua_command, measure, pinned
+import contextlib, functools, itertools, random, resource, shutil, socket, subprocess, time
+from harness import BENCH, LUAS, OUT, PRESET, ROOT, Job, Metric, Skip, built, lua_command, measure, pinned
 
 HERE = BENCH / "tcp-echo"
 LIMIT = "C epoll"
 IDLE = 10000
+SIZES = (100, 1000, 10000)
+PEERS = ("Tokio", "asio")           # that the server in C++ is also compared with
+BARS = {"cpu": 1.05, "p99": 1.15}   # what it may be of theirs
 ports = itertools.count(random.randrange(10000, 30000))  # below the ephemeral ones, a new one each time
+
+
+@functools.cache
+def tokio():
+    if not shutil.which("cargo"): raise Skip("no cargo")
+    done = subprocess.run(["cargo", "build", "--release", "--quiet", "--manifest-path", HERE / "tokio_echo" / "Cargo.toml", "--target-dir",
+                           OUT / "tokio_echo"], capture_output=True, text=True)
+    if done.returncode: raise Skip(f"tokio_echo does not build: {done.stderr.strip()[:300]}")
+    return [OUT / "tokio_echo" / "release" / "tokio_echo"]
 
 
 def servers():
@@ -21,6 +33,8 @@ def servers():
 
     yield LIMIT, compiled("epoll_echo", "epoll_echo.c", "gcc", "-O2", "-o")
     yield "weft C++", native
+    yield "Tokio", tokio
+    yield "asio", compiled("asio_echo", "asio_echo.cpp", "g++", "-std=c++20", "-O2", "-DNDEBUG", "-pthread", "-o")
     for name in ("weft", "luv", "cqueues"):
         yield from ((f"{name} {lua}", script(lua, name)) for lua in LUAS)
     yield "copas luajit", script("luajit", "copas")
@@ -55,14 +69,16 @@ def jobs(options):
     seconds = 0.2 if options.quick else 1
 
     def echo(connections, command):
+        if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < connections + 100: raise Skip(f"fewer than {connections} open files are allowed")
         results = load(command(), "-c", connections, "-t", seconds, "-w", 0.5)
-        return [(f"{name}_{connections}", value, unit) for name, value, unit in results]
+        named = [(f"{name}_{connections}", value, unit) for name, value, unit in results]
+        return named + [(f"{name}_of_{peer}", value, unit) for name, value, unit in named for peer in PEERS if name.split("_")[0] in BARS]
 
     def idle(command):
         if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < IDLE + 100: raise Skip(f"fewer than {IDLE} open files are allowed")
         return [(f"idle_{IDLE}", value, unit) for _, value, unit in load(command(), "-i", "-c", IDLE)]
 
-    for connections in (100, 1000):
+    for connections in SIZES:
         for peer, command in servers():
             if "copas" in peer and connections > 100: continue  # select
             yield Job("tcp-echo", peer, f"echo_{connections}", lambda c=connections, f=command: echo(c, f))
@@ -72,8 +88,12 @@ def jobs(options):
 
 def metrics():
     bars = {"cpu": {"weft lua5.4": 1.1, "weft C++": 1.05}, "p99": {"weft lua5.4": 1.15, "weft C++": 1.15}}
-    for connections in (100, 1000):
+    for connections in SIZES:
         for name in ("cpu", "p50", "p99", "rate"):
             metric = f"{name}_{connections}"
             yield Metric("tcp-echo", metric, (metric, LIMIT), bars.get(name, {}))
+        for name, bar in BARS.items():
+            for peer in PEERS:
+                metric = f"{name}_{connections}_of_{peer}"
+                yield Metric("tcp-echo", metric, (metric, peer), {"weft C++": bar})
     yield Metric("tcp-echo", f"idle_{IDLE}", None, {"weft C++": 2048} | {f"weft {lua}": 2560 for lua in LUAS})
