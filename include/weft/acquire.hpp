@@ -19,6 +19,7 @@ class acquire_operation : public operation<acquire_operation<Held>> {
  public:
   using result_type = Held;
   static constexpr bool shared = true;
+  static constexpr const char* what = "lock or permit";
 
   class arm : public detail::single_arm<core::permit_wait> {
    public:

@@ -54,6 +54,7 @@ class never_operation : public operation<never_operation<T>> {
 
   using result_type = T;
   static constexpr bool shared = false;
+  static constexpr const char* what = "nothing";
 
   class arm {
    public:

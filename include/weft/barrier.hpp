@@ -48,6 +48,7 @@ class arrival_operation : public operation<arrival_operation> {
  public:
   using result_type = void;
   static constexpr bool shared = true;
+  static constexpr const char* what = "barrier";
 
   class arm : public detail::single_arm<> {
    public:

@@ -110,6 +110,7 @@ class broadcast_operation : public operation<broadcast_operation<T>> {
  public:
   using result_type = broadcast_result<T>;
   static constexpr bool shared = true;
+  static constexpr const char* what = "broadcast";
 
   class arm : public detail::ready_arm<broadcast_reader<T>*> {
    public:

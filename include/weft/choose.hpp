@@ -93,6 +93,12 @@ class choice_arm {
     }
   }
 
+  bool crosses(performer& p) noexcept {
+    for (std::uint32_t i = 0, n = arms_.count(); i < n; ++i)
+      if (arms_.visit(i, [&p](auto& arm) { return arm_crosses(arm, p); })) return true;
+    return false;
+  }
+
   template <class F>
   void each_home(F& f)
     requires resident
@@ -216,6 +222,7 @@ class choice : public operation<choice<United, Result, Ops...>> {
  public:
   using result_type = Result;
   static constexpr bool shared = (Ops::shared || ...);
+  static constexpr const char* what = "choice";
 
   class arm : public detail::choice_arm<detail::typed_arms<United, Result, Ops...>> {
     using base = detail::choice_arm<detail::typed_arms<United, Result, Ops...>>;
@@ -301,6 +308,7 @@ class listed_choice : public operation<listed_choice<Op>> {
   using result_type = std::conditional_t<std::is_void_v<value>, std::size_t,
                                          std::pair<std::size_t, detail::regular<value>>>;
   static constexpr bool shared = Op::shared;
+  static constexpr const char* what = "choice";
 
   class arm : public detail::choice_arm<detail::listed_arms<Op>> {
    public:

@@ -19,6 +19,7 @@ class guarded : public operation<guarded<F>> {
  public:
   using result_type = typename inner::result_type;
   static constexpr bool shared = inner::shared;
+  static constexpr const char* what = detail::what_of<inner>();
 
   class arm : public inner::arm {
    public:
@@ -54,6 +55,7 @@ class nacked : public operation<nacked<F>> {
  public:
   using result_type = typename inner::result_type;
   static constexpr bool shared = true;
+  static constexpr const char* what = detail::what_of<inner>();
 
   /// The arm that f makes, and the event that its loss sets, which has to be there first.
   class arm : detail::nack_event<F>, public inner::arm {

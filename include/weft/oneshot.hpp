@@ -56,6 +56,7 @@ class oneshot_operation : public operation<oneshot_operation<T>> {
  public:
   using result_type = std::optional<T>;
   static constexpr bool shared = true;
+  static constexpr const char* what = "oneshot";
 
   class arm : public detail::ready_arm<source> {
    public:

@@ -6,6 +6,7 @@
 // A kind of operation is a class that derives from operation<itself>, with
 //   result_type   what a perform gives
 //   shared        true: it may be completed by other threads
+//   what          optional: a static name, for reports of who waits for what
 //   arm           one performance of it: made from the operation, never copied or moved. It holds
 //                 the wait record and what has been passed, so that the operation stays a recipe.
 // and an arm has
@@ -122,6 +123,24 @@ class single_arm {
   Record record_;
 };
 
+/// What a task that waits for it is said to wait for.
+template <class Op>
+constexpr const char* what_of() noexcept {
+  if constexpr (requires { Op::what; })
+    return Op::what;
+  else
+    return "operation";
+}
+
+/// Of an arm whose operation is not shared: whether another thread completes it all the same.
+template <class Arm>
+bool arm_crosses(Arm& arm, performer& p) noexcept {
+  if constexpr (requires { arm.crosses(p); })
+    return arm.crosses(p);
+  else
+    return false;
+}
+
 /// Whether a perform throws when its task is cancelled. A deaf one is for what has to happen before
 /// a cancelled task goes on, and is short.
 enum class hearing : bool { deaf, normal };
@@ -186,7 +205,7 @@ class [[nodiscard]] performance : core::parked_wait,
     performer p(c);
     if constexpr (!hears) c.life.set(core::lifecycle::deaf, c.concurrent);
     if constexpr (resident) c.stay(*this);
-    begin(c);
+    begin(p);
     switch (arm_.publish(p, 0)) {
       case core::pass::done:
       case core::pass::closed:
@@ -209,9 +228,9 @@ class [[nodiscard]] performance : core::parked_wait,
       c.wait = this;
     }
     // Another thread may hold the other end: this worker is waiting, not deadlocked.
-    if (Op::shared && !c.concurrent) c.on->add_source();
+    if (!c.concurrent && crosses(p)) c.on->add_source();
     parked_ = true;
-    c.park_at(here);
+    c.park_at(here, what_of<Op>());
     return true;
   }
 
@@ -219,7 +238,7 @@ class [[nodiscard]] performance : core::parked_wait,
   void take_back(performer& p) noexcept {
     if (!parked_) return;
     parked_ = false;
-    if (Op::shared && !c_->concurrent) c_->on->drop_source();
+    if (!c_->concurrent && crosses(p)) c_->on->drop_source();
     arm_.retract(p);
     arm_.decide(c_->winner);
     if (c_->winner == core::winner_cancelled) cancelled_ = true;
@@ -240,14 +259,17 @@ class [[nodiscard]] performance : core::parked_wait,
   }
 
   /// A wait that only this thread can complete has a plain word.
-  static void begin(core::coroutine& c) noexcept {
+  void begin(performer& p) noexcept {
+    core::coroutine& c = *c_;
     if (c.concurrent)
       c.begin_shared();
-    else if (Op::shared)
+    else if (crosses(p))
       c.begin_mixed();
     else
       c.begin_plain();
   }
+  bool crosses(performer& p) noexcept { return Op::shared || arm_crosses(arm_, p); }
+
   /// Each cancelled perform costs a trip through the run queue: a loop that ignores it hangs
   /// nobody.
   bool give_up(std::coroutine_handle<> here) noexcept {

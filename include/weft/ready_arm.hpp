@@ -44,6 +44,7 @@ class ready_operation : public operation<ready_operation<Source>> {
  public:
   using result_type = void;
   static constexpr bool shared = true;
+  static constexpr const char* what = "event";
 
   class arm : public ready_arm<Source> {
    public:

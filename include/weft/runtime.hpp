@@ -10,15 +10,19 @@
 // their end. With one worker these get on while somebody is in block_on.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "weft/config.hpp"
 #include "weft/core/crew.hpp"
 #include "weft/core/task_scope.hpp"
 #include "weft/core/worker.hpp"
+#include "weft/inspect.hpp"
 #include "weft/spawn.hpp"
 #include "weft/task.hpp"
 
@@ -31,6 +35,12 @@ struct runtime_options {
   unsigned workers = 1;
   /// "epoll", "select"; null: WEFT_BACKEND, or else the best one.
   const char* backend = nullptr;
+  /// How long a task may run without waiting before it is named, once a turn; at least 1 ms. Zero:
+  /// nobody looks.
+  std::chrono::nanoseconds watchdog{0};
+  /// Told of such a task and how long it has run, on a thread of its own, in place of a line on
+  /// stderr. Must not throw.
+  std::function<void(const task_info&, std::chrono::nanoseconds)> on_blocked;
 };
 
 namespace detail {
@@ -64,14 +74,15 @@ class WEFT_API blocking {
 };
 
 /// Any thread: makes c, a fresh coroutine, a child of the runtime's own scope. False: the runtime
-/// is shutting down, and c stays the caller's.
-WEFT_API bool start_outside(runtime_state& s, core::coroutine& c) noexcept;
+/// is shutting down, and c stays the caller's. A worker: it stays there.
+WEFT_API bool start_outside(runtime_state& s, core::coroutine& c, unsigned worker) noexcept;
+inline constexpr unsigned any_worker = ~0U;
 
 template <class T>
-join_handle<T> begin_outside(runtime_state& s, task<T> t) {
+join_handle<T> begin_outside(runtime_state& s, task<T> t, unsigned worker = any_worker) {
   spawned<T>& c = t.release().promise().become_spawned();
   c.life.set(core::lifecycle::interest, false);
-  if (start_outside(s, c)) return join_handle<T>(c);
+  if (start_outside(s, c, worker)) return join_handle<T>(c);
   c.abandon();
   throw std::logic_error("weft: spawn on a runtime that is gone");
 }
@@ -86,6 +97,8 @@ task<void> keep_outcome(task<T> t, outcome<T>* into) {
 }
 
 }  // namespace detail
+
+class worker_handle;
 
 /// A counted way to start tasks from any thread. It may outlive the runtime: spawn throws
 /// std::logic_error then.
@@ -103,10 +116,38 @@ class WEFT_API runtime_handle {
         *state_, detail::make_task(std::forward<F>(f), std::forward<Args>(args)...));
   }
 
+  /// One of its workers, as an executor: what is spawned there stays there. Throws
+  /// std::out_of_range.
+  worker_handle worker(unsigned index) const;
+  /// What its tasks are doing just now. Any thread; with one worker, a task of its. Empty once the
+  /// runtime has gone.
+  std::vector<task_info> tasks() const;
+
  private:
   friend class runtime;
+  friend class worker_handle;
   explicit runtime_handle(detail::runtime_state& s) noexcept;
   detail::runtime_state* state_;
+};
+
+/// A worker of a runtime. Copyable; any thread.
+class worker_handle {
+ public:
+  /// Begins f(args...) in the runtime's own scope, on this worker, which it never leaves but to
+  /// perform on a descriptor that is at home on another.
+  template <class F, class... Args>
+    requires detail::makes_task<F, Args...>
+  auto spawn(F&& f, Args&&... args) const {
+    return detail::begin_outside(
+        *of_.state_, detail::make_task(std::forward<F>(f), std::forward<Args>(args)...), index_);
+  }
+  unsigned index() const noexcept { return index_; }
+
+ private:
+  friend class runtime_handle;
+  worker_handle(runtime_handle of, unsigned index) noexcept : of_(std::move(of)), index_(index) {}
+  runtime_handle of_;
+  unsigned index_;
 };
 
 class WEFT_API runtime {
@@ -141,6 +182,9 @@ class WEFT_API runtime {
 
   runtime_handle handle() noexcept;
   unsigned workers() const noexcept;
+  /// As of its handle.
+  worker_handle worker(unsigned index) { return handle().worker(index); }
+  std::vector<task_info> tasks() { return handle().tasks(); }
 
  private:
   std::unique_ptr<detail::runtime_state, detail::end_runtime> state_;

@@ -54,7 +54,7 @@ class scope_end_wait {
     const bool over = scope_.ended() || (!deaf_ && c.is_cancelled());
     // Decided by somebody else: the wake-up is on its way.
     if (over && c.complete_at_home(core::winner_cancelled)) return false;
-    c.park_at(here);
+    c.park_at(here, "end of a scope");
     return true;
   }
   bool await_resume() const noexcept {
@@ -131,8 +131,10 @@ template <class T, class F, class... Args>
 task<T> run_scope(bool shield, core::nanoseconds limit, F f, Args... args) {
   self who;
   core::coroutine& me = co_await who;
-  core::task_scope inside(me.concurrent);
-  core::task_scope timer(me.concurrent);  // of the deadline; it ends when `inside` has
+  core::scope_list* const known_to = me.on->scopes();
+  core::task_scope inside(me.concurrent, 1, known_to);
+  // Of the deadline; it ends when `inside` has.
+  core::task_scope timer(me.concurrent, 1, limit == core::forever ? nullptr : known_to);
   inside.shield = shield;
   if (limit != core::forever) begin(watch_deadline(&inside, limit), timer, *me.on).detach();
   inside.enter(me);

@@ -8,6 +8,7 @@
 #include <coroutine>
 #include <functional>
 #include <stdexcept>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -25,6 +26,7 @@ class [[nodiscard]] join_handle : public operation<join_handle<T>> {
  public:
   using result_type = T;
   static constexpr bool shared = false;  // its completer is in the same runtime
+  static constexpr const char* what = "join";
 
   class arm {
    public:
@@ -52,6 +54,11 @@ class [[nodiscard]] join_handle : public operation<join_handle<T>> {
     }
     void lose(performer&) noexcept {}
     std::uint32_t leaves() const noexcept { return 1; }
+    /// Of a task of another runtime, joined on the only worker of this one.
+    bool crosses(performer& p) const noexcept {
+      const core::worker* const theirs = of_->on;
+      return p.worker() && theirs != p.worker() && !theirs->shares_with(*p.worker());
+    }
 
    private:
     detail::spawned<T>* of_;
@@ -77,6 +84,7 @@ class [[nodiscard]] join_handle : public operation<join_handle<T>> {
    public:
     using result_type = T;
     static constexpr bool shared = false;
+    static constexpr const char* what = "join";
     class arm : public join_handle::arm {
      public:
       explicit arm(const join_operation& op) noexcept : join_handle::arm(*op.of_) {}
@@ -87,6 +95,10 @@ class [[nodiscard]] join_handle : public operation<join_handle<T>> {
     const join_handle* of_;
   };
   join_operation join_op() const noexcept { return join_operation(*this); }
+
+  /// Its number among all tasks, and what reports call it. Any thread that may use the handle.
+  std::uint32_t id() const noexcept { return of_->id(); }
+  void set_name(std::string name) { of_->set_name(std::move(name)); }
 
   /// Asks the task to stop: what it waits in, now or later, throws `cancelled`.
   void cancel() noexcept { of_->cancel(); }

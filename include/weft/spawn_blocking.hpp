@@ -87,6 +87,7 @@ class [[nodiscard]] blocking_handle : public operation<blocking_handle<T>> {
  public:
   using result_type = T;
   static constexpr bool shared = true;
+  static constexpr const char* what = "blocking call";
 
   class arm : public detail::ready_arm<source> {
    public:

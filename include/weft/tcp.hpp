@@ -106,6 +106,7 @@ class opening_operation : public operation<opening_operation<T>> {
  public:
   using result_type = result<T>;
   static constexpr bool shared = false;
+  static constexpr const char* what = "connection";
 
   class arm : public detail::opening_arm {
    public:

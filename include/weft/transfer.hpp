@@ -107,6 +107,7 @@ class transfer_operation : public operation<transfer_operation<T>> {
  public:
   using result_type = result<T>;
   static constexpr bool shared = false;
+  static constexpr const char* what = "descriptor";
 
   class arm : public detail::transfer_arm {
    public:

@@ -58,6 +58,7 @@ class changed_operation : public operation<changed_operation<T>> {
  public:
   using result_type = std::optional<T>;
   static constexpr bool shared = true;
+  static constexpr const char* what = "change";
 
   class arm : public detail::ready_arm<watch_reader<T>*> {
    public:

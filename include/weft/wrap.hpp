@@ -26,6 +26,7 @@ class wrapped : public operation<wrapped<Op, F>> {
  public:
   using result_type = typename applied<typename Op::result_type>::type;
   static constexpr bool shared = Op::shared;
+  static constexpr const char* what = detail::what_of<Op>();
 
   /// The inner arm, but for the result.
   class arm : public Op::arm {

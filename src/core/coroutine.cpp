@@ -106,7 +106,10 @@ void begin_run(coroutine& c, worker& w) noexcept {
 
 /// Resumes frames until one suspends the coroutine.
 void go_on(coroutine& c, worker& w) {
-  while (c.next_action == coroutine::action::go_on) c.at.resume();
+  {
+    const worker::watched_run watched(w, c);
+    while (c.next_action == coroutine::action::go_on) c.at.resume();
+  }
   switch (c.next_action) {
     case coroutine::action::yield: c.pinned ? w.ready(c) : w.ready_later(c); break;
     case coroutine::action::move: c.on->post(c); break;
@@ -165,7 +168,11 @@ bool lifecycle::clear_unless_complete(std::uint32_t bit, bool concurrent) noexce
 }
 
 coroutine::coroutine(std::coroutine_handle<> own_frame, const ending_kind& k) noexcept
-    : task(coroutine_kind), frame(own_frame), at(own_frame), ending(&k) {}
+    : task(coroutine_kind),
+      frame(own_frame),
+      at(own_frame),
+      ending(&k),
+      function(*static_cast<const void* const*>(own_frame.address())) {}  // as compilers lay it out
 
 void coroutine::cancel() noexcept {
   life.set(lifecycle::cancelled, concurrent);
@@ -184,8 +191,9 @@ void coroutine::interrupt(std::uint32_t shields) noexcept {
   if (complete(g, winner_cancelled)) kind->wake(*this);
 }
 
-void coroutine::park_at(std::coroutine_handle<> here) noexcept {
+void coroutine::park_at(std::coroutine_handle<> here, const char* what) noexcept {
   at = here;
+  waits_for = what;
   next_action = action::park;
   state = task_state::parked;
   since = static_cast<std::uint32_t>(on->coarse_now() / 1'000'000);

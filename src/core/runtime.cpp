@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "core/watchdog.hpp"
+
 namespace weft::inline v0::detail {
 
 namespace {
@@ -61,7 +63,9 @@ class runtime_state {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
-  bool start_outside(core::coroutine& c) noexcept;
+  bool start_outside(core::coroutine& c, unsigned worker) noexcept;
+  std::vector<task_info> tasks();
+  core::scope_list& scopes() noexcept { return scopes_; }
   core::worker& first() noexcept { return *workers_.front(); }
   unsigned size() const noexcept { return static_cast<unsigned>(workers_.size()); }
   bool concurrent() const noexcept { return size() > 1; }
@@ -78,8 +82,10 @@ class runtime_state {
 
   core::atomic<int> references_{1};
   core::crew crew_;
+  core::scope_list scopes_;
   std::vector<std::unique_ptr<core::worker>> workers_;
   std::unique_ptr<core::task_scope> root_;
+  std::unique_ptr<core::watchdog> watchdog_;
   std::vector<std::thread> threads_;
 
   std::mutex mutex_;  // all below
@@ -93,7 +99,10 @@ class runtime_state {
 runtime_state::runtime_state(const runtime_options& options) {
   const unsigned n = count_of(options);
   for (unsigned i = 0; i < n; ++i) workers_.push_back(make_worker(options.backend));
-  root_ = std::make_unique<core::task_scope>(true, n);
+  for (auto& w : workers_) w->keep_scopes_in(scopes_);
+  root_ = std::make_unique<core::task_scope>(true, n, &scopes_);
+  if (options.watchdog.count() > 0)
+    watchdog_ = std::make_unique<core::watchdog>(workers_, options.watchdog, options.on_blocked);
   if (n == 1) return;
   for (auto& w : workers_) crew_.add(*w);
   try {
@@ -142,16 +151,30 @@ void runtime_state::end_driving() noexcept {
   changed_.notify_all();
 }
 
-bool runtime_state::start_outside(core::coroutine& c) noexcept {
+bool runtime_state::start_outside(core::coroutine& c, unsigned worker) noexcept {
   const std::lock_guard held(mutex_);
   if (gone_) return false;
-  root_->adopt(c, 0);
-  c.on = &first();
-  if (concurrent())
+  c.pinned = worker != any_worker;
+  core::worker& at = c.pinned ? *workers_[worker] : first();
+  root_->adopt(c, at.index());
+  c.on = &at;
+  if (concurrent() && !c.pinned)
     crew_.inject(c);
   else
-    first().post(c);
+    at.post(c);
   return true;
+}
+
+std::vector<task_info> runtime_state::tasks() {
+  {
+    const std::lock_guard held(mutex_);
+    if (gone_) return {};
+    if (!concurrent() && core::worker::current() != &first())
+      throw std::logic_error("weft: tasks() of a runtime with one worker, outside its tasks");
+  }
+  std::vector<task_info> all;
+  for (const core::coroutine_report& r : scopes_.report()) all.emplace_back(r);
+  return all;
 }
 
 void runtime_state::stop_threads() noexcept {
@@ -182,6 +205,7 @@ void runtime_state::end() noexcept {
     first().clear_stop();
   }
   stop_threads();
+  watchdog_.reset();
   root_->collect_failures();
   root_.reset();
   workers_.clear();
@@ -190,7 +214,9 @@ void runtime_state::end() noexcept {
 
 void end_runtime::operator()(runtime_state* s) const noexcept { s->end(); }
 
-bool start_outside(runtime_state& s, core::coroutine& c) noexcept { return s.start_outside(c); }
+bool start_outside(runtime_state& s, core::coroutine& c, unsigned worker) noexcept {
+  return s.start_outside(c, worker);
+}
 
 namespace {
 runtime_state& begin_driving(runtime_state& s) {
@@ -201,7 +227,7 @@ runtime_state& begin_driving(runtime_state& s) {
 
 blocking::blocking(runtime_state& s)
     : state_(begin_driving(s)),
-      scope_(s.concurrent(), s.size()),
+      scope_(s.concurrent(), s.size(), &s.scopes()),
       end_(std::make_unique<scope_end>(s.first())),
       driving_(s.first()) {}
 
@@ -252,6 +278,12 @@ runtime_handle& runtime_handle::operator=(const runtime_handle& other) noexcept 
   return *this;
 }
 runtime_handle::~runtime_handle() { state_->drop_reference(); }
+
+worker_handle runtime_handle::worker(unsigned index) const {
+  if (index >= state_->size()) throw std::out_of_range("weft: no worker with this index");
+  return worker_handle(*this, index);
+}
+std::vector<task_info> runtime_handle::tasks() const { return state_->tasks(); }
 
 runtime::runtime(const runtime_options& options) : state_(new detail::runtime_state(options)) {}
 runtime::~runtime() = default;

@@ -31,12 +31,17 @@ list_node& node(coroutine& c) noexcept { return c; }
 
 }  // namespace
 
-task_scope::task_scope(bool is_concurrent, unsigned shards)
+task_scope::task_scope(bool is_concurrent, unsigned shards, scope_list* known_to)
     : concurrent(is_concurrent),
       shards_(shards),
-      more_(shards > 1 ? new shard[shards - 1] : nullptr) {}
+      known_to_(known_to),
+      more_(shards > 1 ? new shard[shards - 1] : nullptr) {
+  if (known_to_) known_to_->add(*this);
+}
 
-task_scope::~task_scope() = default;
+task_scope::~task_scope() {
+  if (known_to_) known_to_->remove(*this);
+}
 
 void task_scope::adopt(coroutine& c, unsigned worker_index) noexcept {
   c.home = c.innermost = this;
@@ -125,6 +130,48 @@ void task_scope::cancel() noexcept {
   if (cancelled_.exchange(true, std::memory_order_seq_cst)) return;
   if (opener) opener->interrupt(depth_);
   for (unsigned i = 0; i < shards_; ++i) interrupt_children(at(i), 0);
+}
+
+std::size_t task_scope::count_children() noexcept {
+  std::size_t n = 0;
+  for (unsigned i = 0; i < shards_; ++i) {
+    const maybe_held held(at(i).lock, concurrent);
+    n += at(i).live;
+  }
+  return n;
+}
+
+std::size_t task_scope::report(std::span<coroutine_report> into) noexcept {
+  std::size_t n = 0;
+  for (unsigned i = 0; i < shards_; ++i) {
+    const maybe_held held(at(i).lock, concurrent);
+    list<coroutine>& children = at(i).children;
+    for (coroutine* c = children.front(); c && n < into.size(); c = children.after(*c))
+      into[n++] = report_of(*c);
+  }
+  return n;
+}
+
+void scope_list::add(task_scope& s) noexcept {
+  const std::lock_guard held(lock_);
+  scopes_.push_back(s);
+}
+
+void scope_list::remove(task_scope& s) noexcept {
+  const std::lock_guard held(lock_);
+  static_cast<list_node&>(s).unlink();
+}
+
+std::vector<coroutine_report> scope_list::report() {
+  std::vector<coroutine_report> all;
+  const std::lock_guard held(lock_);
+  for (task_scope* s = scopes_.front(); s; s = scopes_.after(*s)) {
+    const std::size_t before = all.size();
+    const std::size_t room = s->count_children() + 16;  // some may be spawned meanwhile
+    all.resize(before + room);
+    all.resize(before + s->report(std::span(all).last(room)));
+  }
+  return all;
 }
 
 void task_scope::interrupt_all() noexcept {

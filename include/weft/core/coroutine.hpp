@@ -25,6 +25,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <exception>
+#include <string>
 
 #include "weft/config.hpp"
 #include "weft/core/list.hpp"
@@ -114,26 +115,32 @@ struct WEFT_API coroutine : task, list_node {
   };
 
   coroutine(std::coroutine_handle<> own_frame, const ending_kind& k) noexcept;
+  ~coroutine() {
+    if (named.load(std::memory_order_relaxed)) forget_name();
+  }
 
   std::coroutine_handle<> frame;    // its own
   std::coroutine_handle<> at;       // where it goes on
-  worker* on = nullptr;             // that runs it, or ran it last: the home of its waits
+  relaxed<worker*> on = nullptr;    // that runs it, or ran it last: the home of its waits
   task_scope* home = nullptr;       // that it was spawned in; null once it has left
   task_scope* innermost = nullptr;  // that its body stands in
   parked_wait* wait = nullptr;      // set while it has home-only records, or is resident
   wait_record* joiner = nullptr;    // see life
   const ending_kind* ending;
+  const void* const function;                // where the code of its frame begins
+  relaxed<const char*> waits_for = nullptr;  // while it is parked
   lifecycle life;
   // The worker has left it, parked: whoever wakes it may take it along. Else it is home's to
   // resume.
   atomic<bool> resting{false};
-  std::uint32_t since = 0;  // milliseconds of the worker's coarse clock when it parked
-  std::uint16_t shard = 0;  // of home: whose list it is in
+  relaxed<std::uint32_t> since = 0;  // milliseconds of the worker's coarse clock when it parked
+  std::uint16_t shard = 0;           // of home: whose list it is in
   action next_action = action::go_on;
   bool concurrent = false;  // more than one thread may touch it
   bool failed = false;      // the result is an exception
   bool joined = false;      // somebody has taken the result
   bool pinned = false;      // stays on its worker
+  atomic<bool> named{false};
 
   /// The coroutine itself: whether a perform should raise now.
   bool is_cancelled() const noexcept;
@@ -151,7 +158,7 @@ struct WEFT_API coroutine : task, list_node {
     next_action = action::yield;
   }
   /// The running frame suspends: its perform has been published.
-  void park_at(std::coroutine_handle<> here) noexcept;
+  void park_at(std::coroutine_handle<> here, const char* what) noexcept;
 
   /// What wakes it next resumes it on the worker that it is on, and gives it to w.at_home there: it
   /// waits for what only that worker may touch, a descriptor. Before the wait is published.
@@ -173,9 +180,32 @@ struct WEFT_API coroutine : task, list_node {
     frame.destroy();
     ending->release(*this);
   }
+  /// A number of its own, given when somebody first asks. Any thread.
+  std::uint32_t id() noexcept;
+  void set_name(std::string name);
+
   /// Of one that has failed.
   std::exception_ptr failure() noexcept { return ending->failure(*this); }
+
+ private:
+  void forget_name() noexcept;
+
+  atomic<std::uint32_t> id_{0};
 };
+
+/// What a list of coroutines says of one. Made without an allocation.
+struct coroutine_report {
+  std::uint32_t id = 0;
+  task_state state = task_state::fresh;
+  const char* waits_for = nullptr;  // null: it is not parked
+  std::uint32_t since = 0;          // as coroutine::since
+  unsigned worker = 0;
+  const void* function = nullptr;
+};
+/// c is on the list of a scope, whose lock is held, or is being run.
+WEFT_API coroutine_report report_of(coroutine& c) noexcept;
+/// The name that a coroutine with this number was given, or nothing.
+WEFT_API std::string name_of(std::uint32_t id);
 
 /// Makes c, whose frame has not begun, a child of s and runnable on w, which is this thread's.
 WEFT_API void start(coroutine& c, task_scope& s, worker& w) noexcept;

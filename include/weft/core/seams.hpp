@@ -60,6 +60,21 @@ template <class T>
 using atomic = std::atomic<T>;
 #endif
 
+/// Written by one thread at a time; others read it for reports, and take it as it comes.
+template <class T>
+class relaxed {
+ public:
+  constexpr relaxed(T v) noexcept : value_(v) {}
+  relaxed(const relaxed&) = delete;
+  relaxed& operator=(const relaxed&) = delete;
+  void operator=(T v) noexcept { value_.store(v, std::memory_order_relaxed); }
+  operator T() const noexcept { return value_.load(std::memory_order_relaxed); }
+  T operator->() const noexcept { return *this; }
+
+ private:
+  std::atomic<T> value_;
+};
+
 /// A point in time or a length of it: nanoseconds of the monotonic clock.
 using nanoseconds = std::int64_t;
 inline constexpr nanoseconds forever = INT64_MAX;

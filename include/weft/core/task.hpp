@@ -65,7 +65,7 @@ struct task {
   atomic<std::uint64_t> word{synced};
   std::uint32_t winner = winner_unset;  // written by the completer between S and wake-up
   bool closed = false;  // the winning arm won because its channel was closed; as winner
-  task_state state = task_state::fresh;
+  relaxed<task_state> state = task_state::fresh;
   bool shared : 1 = false;  // of this perform: it has completers on other threads
   bool cancel_pending : 1 =
       false;                // raised at the next perform; sticky while a scope around is cancelled

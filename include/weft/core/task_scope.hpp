@@ -18,6 +18,9 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
 
 #include "weft/config.hpp"
 #include "weft/core/coroutine.hpp"
@@ -27,9 +30,11 @@
 
 namespace weft::inline v0::core {
 
-struct WEFT_API task_scope {
-  /// shards: 1, or the number of workers.
-  explicit task_scope(bool is_concurrent, unsigned shards = 1);
+class scope_list;
+
+struct WEFT_API task_scope : list_node {
+  /// shards: 1, or the number of workers. known_to: where reports find it, or null.
+  explicit task_scope(bool is_concurrent, unsigned shards = 1, scope_list* known_to = nullptr);
   task_scope(const task_scope&) = delete;
   task_scope& operator=(const task_scope&) = delete;
   ~task_scope();
@@ -61,6 +66,11 @@ struct WEFT_API task_scope {
   /// Ends every wait of a child, shielded or not: after cancel(), when nothing else gets on.
   void interrupt_all() noexcept;
 
+  /// How many children there are, and what they do: as many of them as there is room for. Any
+  /// thread, if it is concurrent.
+  std::size_t count_children() noexcept;
+  std::size_t report(std::span<coroutine_report> into) noexcept;
+
   bool is_cancelled() const noexcept { return cancelled_.load(std::memory_order_seq_cst); }
   /// After the end.
   std::exception_ptr failure() const noexcept { return failure_; }
@@ -81,6 +91,7 @@ struct WEFT_API task_scope {
   void interrupt_children(shard& s, std::uint32_t shields) noexcept;
 
   unsigned shards_;
+  scope_list* known_to_;
   std::uint32_t depth_ = 0;  // shields that the opener stood in
   atomic<bool> cancelled_{false};
   tiny_lock end_lock_;
@@ -98,6 +109,19 @@ inline bool coroutine::is_cancelled() const noexcept {
   }
   return life.has(lifecycle::cancelled) || home->is_cancelled();
 }
+
+/// The open scopes of a runtime. Any thread; but with one worker the reports are of its thread.
+class WEFT_API scope_list {
+ public:
+  void add(task_scope& s) noexcept;
+  void remove(task_scope& s) noexcept;
+  /// All tasks that there are just now.
+  std::vector<coroutine_report> report();
+
+ private:
+  std::mutex lock_;
+  list<task_scope> scopes_;
+};
 
 /// Hands the failure of c, whose handle goes unjoined, to its scope if that is still open.
 WEFT_API void hand_over_failure(coroutine& c) noexcept;

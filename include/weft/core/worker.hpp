@@ -40,7 +40,16 @@ namespace weft::inline v0::core {
 
 class crew;
 class worker;
+class scope_list;
 struct coroutine;
+
+/// Which coroutine a worker is running, for a watchdog on another thread. While the lock is held
+/// that coroutine stays.
+struct watch_point {
+  tiny_lock lock;
+  coroutine* running = nullptr;
+  std::uint64_t runs = 0;
+};
 
 /// What outlives a worker for those that may be late: a counted way to post to it, or to learn that
 /// it is gone. The mutex makes "gone" exact; it is never held while anything but a post happens.
@@ -146,6 +155,35 @@ class WEFT_API worker {
   void stop() noexcept { stopping_ = true; }
   bool stopping() const noexcept { return stopping_; }
   void clear_stop() noexcept { stopping_ = false; }
+
+  /// While it is set, what this worker runs is shown there. Before its first task.
+  void show_at(watch_point* p) noexcept { watched_at_ = p; }
+  class watched_run {
+   public:
+    watched_run(worker& w, coroutine& c) noexcept : at_(w.watched_at_) {
+      if (at_) [[unlikely]]
+        show(&c);
+    }
+    watched_run(const watched_run&) = delete;
+    watched_run& operator=(const watched_run&) = delete;
+    ~watched_run() {
+      if (at_) [[unlikely]]
+        show(nullptr);
+    }
+
+   private:
+    void show(coroutine* c) noexcept {
+      at_->lock.lock();
+      at_->running = c;
+      ++at_->runs;
+      at_->lock.unlock();
+    }
+    watch_point* at_;
+  };
+
+  /// The list of the scopes of its runtime's tasks, or null.
+  scope_list* scopes() const noexcept { return scopes_; }
+  void keep_scopes_in(scope_list& l) noexcept { scopes_ = &l; }
 
   /// A source is something outside that may still complete a wait here: a pending call, a handle in
   /// another thread's hands. While there is one, an idle worker waits instead of reporting
@@ -255,6 +293,8 @@ class WEFT_API worker {
   bool stopping_ = false;
   bool virtual_ = false;
   const hooks* hooks_ = nullptr;
+  watch_point* watched_at_ = nullptr;
+  scope_list* scopes_ = nullptr;
   counters count_;
   random_source random_;
   random_source order_;

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// Numbers and names of coroutines: for the few that somebody asks about, apart from them.
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+#include "weft/core/coroutine.hpp"
+#include "weft/core/worker.hpp"
+
+namespace weft::inline v0::core {
+
+namespace {
+
+struct name_table {
+  std::mutex mutex;
+  std::unordered_map<std::uint32_t, std::string> names;
+};
+/// Never destroyed: a task may end after the program's statics have.
+name_table& table() {
+  static auto* const only = new name_table;
+  return *only;
+}
+
+}  // namespace
+
+std::uint32_t coroutine::id() noexcept {
+  static atomic<std::uint32_t> last{0};
+  std::uint32_t mine = id_.load(std::memory_order_relaxed);
+  if (mine != 0) return mine;
+  const std::uint32_t next = last.fetch_add(1, std::memory_order_relaxed) + 1;
+  return id_.compare_exchange_strong(mine, next, std::memory_order_relaxed) ? next : mine;
+}
+
+void coroutine::set_name(std::string name) {
+  name_table& t = table();
+  const std::lock_guard held(t.mutex);
+  t.names.insert_or_assign(id(), std::move(name));
+  named.store(true, std::memory_order_relaxed);
+}
+
+void coroutine::forget_name() noexcept {
+  name_table& t = table();
+  const std::lock_guard held(t.mutex);
+  t.names.erase(id());
+}
+
+std::string name_of(std::uint32_t id) {
+  name_table& t = table();
+  const std::lock_guard held(t.mutex);
+  const auto found = t.names.find(id);
+  return found == t.names.end() ? std::string() : found->second;
+}
+
+coroutine_report report_of(coroutine& c) noexcept {
+  coroutine_report r;
+  r.id = c.id();
+  r.state = c.state;
+  if (r.state == task_state::parked) r.waits_for = c.waits_for;
+  r.since = c.since;
+  if (const worker* w = c.on) r.worker = w->index();
+  r.function = c.function;
+  return r;
+}
+
+}  // namespace weft::inline v0::core
