@@ -125,5 +125,17 @@ if [ -z "$quick" ]; then
   fi
 fi
 
+# Chains of a million without optimisation, and without the flags that weft::weft brings.
+if [ -z "$quick" ]; then
+  yes "1000000 1000000 1000000" | head -2 > "$dir/want"
+  for compiler in g++ clang++-19; do
+    command -v "$compiler" > /dev/null || continue
+    if "$compiler" -std=c++20 -O0 -Wall -Wextra -Werror -Iinclude tests/cpp/deep.cpp -o "$dir/deep" \
+      -L"$build/lib" -lweft -Wl,-rpath,"$build/lib" -pthread 2> "$dir/err"; then
+      run "deep ($compiler)" "$dir/deep" && same "deep ($compiler)" "$dir/want" "$dir/out"
+    else fail "deep ($compiler)" "it does not build" "$dir/err"; fi
+  done
+fi
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
