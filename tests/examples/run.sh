@@ -84,14 +84,14 @@ alive() {  # NAME pid
 
 # ---------------------------------------------------------------- the guides' programs
 
-# Each ```lua, ```python, ```java and ```js block of docs/*.md names a file in its fence line and is that file.
+# Each ```lua, ```python, ```java, ```js, ```c, ```go and ```rust block of docs/*.md names a file in its fence line and is that file.
 label=docs
 for doc in README.md docs/*.md; do
   case $doc in docs/architecture.md) continue ;; esac
   [ -f "$doc" ] || continue
   rm -f "$dir"/block.*
   awk -v out="$dir/block." '
-    /^```(lua|python|java|js)/ { n++; name = $2; file = out n; print name > file; open = 1; next }
+    /^```(lua|python|java|js|(c|go|rust) )/ { n++; name = $2; file = out n; print name > file; open = 1; next }
     /^```/ && open { close(file); open = 0; next }
     open { print > file }
   ' "$doc"
@@ -115,6 +115,9 @@ for file in examples/docs/*; do
   [ -f "$file" ] || continue
   if grep -qF "$file" README.md docs/*.md; then ok; else fail "$file" "no guide quotes it"; fi
 done
+
+# Where the guides' C library is.
+export LD_LIBRARY_PATH=$build/lib/foreign${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 
 # Where the classes of the guides' Java programs are.
 if [ -e "$build/lib/weft/weft.jar" ]; then

@@ -102,6 +102,14 @@ for language, name in pairs { Go = "go_plain", Rust = "rust_plain" } do
   end)
 end
 
+for language, name in pairs { C = "upper", Go = "go_upper", Rust = "rust_upper" } do
+  t.test(language .. ": the library of the guide", KEEPS, function()
+    local rt = load(name)
+    t.returns(t.pack(true, "HELLO"), rt:upper("hello"))
+    rt:unload()
+  end)
+end
+
 -- ---------------------------------------------------------------- real ones
 
 -- A server that answers `requests` requests, each on a connection of its own, after `delay` seconds.
