@@ -66,8 +66,8 @@ class WEFT_API host {
   /// Whether there is something to deliver.
   bool has_answers() const noexcept;
   /// Looks again for some microseconds: true if there is something to deliver now.
-  bool look_again() noexcept {
-    return patience_.look([this]() noexcept { return has_answers(); });
+  bool look_again(int rounds = patience::long_look) noexcept {
+    return patience_.look([this]() noexcept { return has_answers(); }, rounds);
   }
   /// From now on the next answer notifies. False: some have come already.
   bool arm() noexcept;

@@ -13,14 +13,17 @@ namespace weft::inline v0::foreign {
 
 class patience {
  public:
+  static constexpr int long_look = 40;  // rounds: some 50 us
+  static constexpr int short_look = 1;  // where others wait for this thread
+
   /// True: `there` has become true while we looked. The caller is one thread at a time.
   template <class There>
-  bool look(There there) noexcept {
+  bool look(There there, int rounds = long_look) noexcept {
     if (skip_ > 0) {
       --skip_;
       return false;
     }
-    if (spin(there)) {
+    if (spin(there, rounds)) {
       failures_ = 0;
       return true;
     }
@@ -33,13 +36,12 @@ class patience {
  private:
   static constexpr std::uint32_t most_failures = 6;
   static constexpr int yields = 4;
-  static constexpr int rounds = 40;
   static constexpr int pauses = 40;
 
   /// With one processor the other side can only get on while we do not: give way. With several it
   /// is at work: linger, and give way in between in case it is waiting for this processor.
   template <class There>
-  static bool spin(There there) noexcept {
+  static bool spin(There there, int rounds) noexcept {
     if (alone()) {
       for (int i = 0; i < yields; ++i) {
         ::sched_yield();
@@ -52,9 +54,9 @@ class patience {
         if (there()) return true;
         core::pause_cpu();
       }
-      if (i % 8 == 7) ::sched_yield();
+      if (i % 8 == 7 || i + 1 == rounds) ::sched_yield();
     }
-    return false;
+    return there();
   }
 
   /// Whether this process may run on one processor only.

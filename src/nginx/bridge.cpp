@@ -119,7 +119,8 @@ bool weft_nginx::settle() noexcept {
     bell.ring();
     return false;
   }
-  if (answers->pending() > 0 && answers->look_again()) return true;
+  if (answers->pending() > 0 && answers->look_again(weft::foreign::patience::short_look))
+    return true;
   turns = 0;
   return !answers->arm();
 }

@@ -33,6 +33,20 @@ c_library tests/nginx/library.c nginxtest
 openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/key.pem" -out "$dir/certificate.pem" -days 2 -subj /CN=test \
   2> /dev/null || fail "openssl makes no certificate"
 
+languages=()
+if command -v go > /dev/null; then
+  (cd examples/foreign/go-echo && go build -buildmode=c-shared -o "$dir/libecho_go.so" .) && languages+=(go) ||
+    fail "the library in Go does not compile"
+else
+  skip "Go: no go"
+fi
+if [ -e "$build/lib/weft/libweft-python.so" ]; then
+  cp tests/nginx/answers.py "$dir"
+  languages+=("python=$dir")
+else
+  skip "Python: weft's loader is not built"
+fi
+
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 # start NAME [configuration]: sets $port, $tls_port, $folder and $master
 start() {
@@ -74,7 +88,7 @@ ask() {
 try() {
   export WEFT_TEST_WAY=$2
   WORKERS=1 start "$1" tests/nginx/nginx.conf || return
-  ask tests/nginx/test.lua "$port" "$2"
+  ask tests/nginx/test.lua "$port" "$2" "${languages[@]}"
   [ "$(curl -sk --max-time 20 "https://127.0.0.1:$tls_port/")" = "in the handshake" ] && ok ||
     fail "$1: want a call in ssl_certificate_by_lua" "$folder/error.log"
   stop "$1"

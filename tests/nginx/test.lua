@@ -1,8 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- Asks a running nginx (nginx.conf beside this file), which has one worker:
---   weft run tests/nginx/test.lua PORT WAY ERROR-LOG
+--   weft run tests/nginx/test.lua PORT WAY [go] [python=FOLDER]
 local weft = require "weft"
 local port, way = tonumber(arg[1]), arg[2]
+local has = {}
+for i = 3, #arg do
+  local language, folder = arg[i]:match "^(%a+)=?(.*)$"
+  has[language] = folder
+end
 
 local passed, failed = 0, 0
 local function check(name, ok, ...)
@@ -71,6 +76,15 @@ weft.run(function()
   same("a MiB of all bytes", "/big", "true true 1048576")
   same("64 light threads", "/threads", "2080")
   same("the older interfaces", "/seed", "true seed nil\nfalse 3 why\nfalse why\nfalse")
+
+  matches("a buffer, and what is no request", "/buffer",
+    "^true in a buffer\nfalse [^\n]*bad argument #1 to 'ask' %(string expected, got table%)$")
+
+  -- languages
+  if has.go then same("Go", "/go?hello", "true hello") end
+  if has.python then
+    same("Python", "/python?" .. has.python, "true SQLITE\nfalse 1 ValueError: not this time")
+  end
 
   -- phases
   same("rewrite", "/rewrite", "in rewrite")

@@ -6,7 +6,7 @@
 --   calls.lua  the calls that are out
 local ffi = require "ffi"
 local check = require "weft.check"
-local misuse = require "weft.core".misuse
+local core = require "weft.core"
 local abi = require "weft.nginx.abi"
 local bell = require "weft.nginx.bell"
 local calls = require "weft.nginx.calls"
@@ -20,9 +20,9 @@ local ways = { auto = true, event = true, socket = true }
 -- How answers are brought, to be said before a worker's first load: "event" (an eventfd in nginx's event loop),
 -- "socket", or "auto": the former where it can be. file: an ngx_weft_module.so other than the one beside libweft.so.
 function nginx.use(name, file)
-  if not ways[name] then misuse(("bad argument #1 to 'use' (unknown way '%s')"):format(tostring(name))) end
+  if not ways[name] then core.misuse(("bad argument #1 to 'use' (unknown way '%s')"):format(tostring(name))) end
   if file ~= nil and type(file) ~= "string" then check.refuse(check.argument("use", 2), "string", file) end
-  if bridge then misuse "a library has been loaded already" end
+  if bridge then core.misuse "a library has been loaded already" end
   wanted, module_file = name, file
 end
 
@@ -54,7 +54,7 @@ nginx.host = host
 -- A handle; or nil, message, code, what init has returned.
 function host.load(file, config, max_queue, is_global, timeout)
   if ngx.get_phase() == "init" then
-    misuse "a foreign library starts threads, which no worker inherits: load it in init_worker_by_lua, or later"
+    core.misuse "a foreign library starts threads, which no worker inherits: load it in init_worker_by_lua, or later"
   end
   local ok, why, code = open()
   if not ok then return nil, why, code end
@@ -71,6 +71,13 @@ end
 
 function host.lives(handle) return handle.lives end
 
+-- As a string, or nil.
+local function check_request(name, request)
+  if request == nil or type(request) == "string" then return request end
+  if not core.is_type("buffer", request) then check.refuse(check.argument(name, 1), "string", request) end
+  return request:sub()
+end
+
 -- Where a coroutine cannot be parked.
 local parks_not = {}
 for _, phase in ipairs { "init", "init_worker", "exit_worker", "set", "header_filter", "body_filter", "log", "balancer",
@@ -78,15 +85,15 @@ for _, phase in ipairs { "init", "init_worker", "exit_worker", "set", "header_fi
 
 function host.method(handle, name)
   if name:find "_op$" or name:find "_parts$" then
-    misuse(("inside nginx there are no operations and no parts: '%s'"):format(name))
+    core.misuse(("inside nginx there are no operations and no parts: '%s'"):format(name))
   end
   local library, timeout = handle.library, handle.timeout
   local lasting = abi.weft_nginx_name(name)
   if lasting == nil then error "not enough memory" end
   return function(_, request)
     local phase = ngx.get_phase()
-    if parks_not[phase] then misuse(("a foreign call has to wait, which it cannot in the phase %s"):format(phase)) end
-    if request ~= nil and type(request) ~= "string" then check.refuse(check.argument(name, 1), "string", request) end
+    if parks_not[phase] then core.misuse("a foreign call has to wait, which it cannot in the phase " .. phase) end
+    request = check_request(name, request)
     if not calls.told then bell.keep_serving() end
     return calls.perform(library, lasting, request, timeout)
   end

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of nginx ask of Python."""
+import asyncio
+import sqlite3
+
+
+def version(request):
+    return sqlite3.connect(":memory:").execute("select upper(?)", (request.decode(),)).fetchone()[0]
+
+
+async def later(request):
+    await asyncio.sleep(float(request))
+    return b"slept"
+
+
+def fails(request):
+    raise ValueError("not this time")
