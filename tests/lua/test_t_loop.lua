@@ -889,6 +889,34 @@ both("time and sleep, of the class and of a loop", function()
   t.misuse("bad argument #1 to 'sleep'", function() l:sleep() end)
 end)
 
+both("with the collector working all the time", function()
+  t.gc_stress(function()
+    local l = Loop()
+    local a, b = assert(Socket "udp"), assert(Socket "udp")
+    local to = b:bind("127.0.0.1", 0)
+    local sent, got, ticks = 0, 0, 0
+    l:addHandle(a, "w", function()
+      a:send("x", to)
+      sent = sent + 1
+      if sent == 20 then l:removeHandle(a, "w") end
+    end)
+    l:addHandle(assert(weft.pollable(b)):getfd(), "r", function()
+      t.eq(b:recv(), "x")
+      got = got + 1
+      if got == 20 then l:removeHandle(b, "r") end
+    end)
+    l:addTask(1, function()
+      ticks = ticks + 1
+      l:cancelTask(l:addTask(1000, nothing, {}))
+      return ticks < 10 and 2 or nil
+    end)
+    l:run()
+    t.same({ sent, got, ticks }, { 20, 20, 10 })
+    a:close()
+    b:close()
+  end)
+end)
+
 t.test("a loop that is dropped is collected", function()
   local seen = setmetatable({}, { __mode = "v" })
   do
