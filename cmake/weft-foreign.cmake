@@ -14,14 +14,25 @@ endfunction()
 weft_foreign_language(Go "${WEFT_GO}")
 weft_foreign_language(Rust "${WEFT_CARGO}")
 
+# Sanitized like the rest; the compiler has to be the same one's then.
+if(WEFT_SANITIZE)
+  string(REPLACE "clang++" "clang" WEFT_CC ${CMAKE_CXX_COMPILER})
+  set(WEFT_CC_FLAGS -fsanitize=${WEFT_SANITIZE})
+else()
+  find_program(WEFT_CC NAMES cc gcc clang)
+endif()
+
+# weft_add_foreign_c(name source [definition...])
 function(weft_add_foreign_c name source)
-  add_library(weft-foreign-${name} MODULE ${source})
-  target_include_directories(weft-foreign-${name} PRIVATE ${PROJECT_SOURCE_DIR}/include)
-  target_compile_definitions(weft-foreign-${name} PRIVATE ${ARGN})
-  target_compile_options(weft-foreign-${name} PRIVATE -Wall -Wextra)
-  target_link_libraries(weft-foreign-${name} PRIVATE Threads::Threads)
-  set_target_properties(weft-foreign-${name} PROPERTIES
-    C_STANDARD 11 C_EXTENSIONS ON OUTPUT_NAME ${name} LIBRARY_OUTPUT_DIRECTORY ${WEFT_FOREIGN_DIR})
+  set(definitions ${ARGN})
+  list(TRANSFORM definitions PREPEND -D)
+  set(source ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+  add_custom_command(OUTPUT ${WEFT_FOREIGN_DIR}/lib${name}.so
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${WEFT_FOREIGN_DIR}
+    COMMAND ${WEFT_CC} -std=gnu11 -O2 -g -Wall -Wextra -shared -fPIC -pthread ${WEFT_CC_FLAGS} ${definitions}
+            -I ${PROJECT_SOURCE_DIR}/include -o ${WEFT_FOREIGN_DIR}/lib${name}.so ${source}
+    DEPENDS ${source} ${PROJECT_SOURCE_DIR}/include/weft/foreign.h VERBATIM)
+  add_custom_target(weft-foreign-${name} ALL DEPENDS ${WEFT_FOREIGN_DIR}/lib${name}.so)
 endfunction()
 
 # A file that `command...`, run in `folder`, makes of what is in the folders after DEPENDS.
