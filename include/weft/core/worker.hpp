@@ -98,7 +98,7 @@ class WEFT_API worker {
   }
 
   /// Makes an unpinned task runnable: next on this worker, or on one that has nothing to do.
-  void ready_next(task& t) noexcept {
+  [[gnu::always_inline]] void ready_next(task& t) noexcept {
     t.state = task_state::runnable;
     if (hooks_ && hooks_->wake) [[unlikely]]
       hooks_->wake(hooks_->context, t);
@@ -172,7 +172,7 @@ class WEFT_API worker {
     }
 
    private:
-    void show(coroutine* c) noexcept {
+    [[gnu::noinline]] void show(coroutine* c) noexcept {
       at_->lock.lock();
       at_->running = c;
       ++at_->runs;
