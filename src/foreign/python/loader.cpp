@@ -27,7 +27,8 @@ namespace {
 std::string package_folder() {
   Dl_info info;
   if (!::dladdr(reinterpret_cast<void*>(&package_folder), &info)) return "";
-  return std::filesystem::canonical(info.dli_fname).parent_path() / "python";
+  std::error_code ignored;  // nothing may be thrown on a runtime's thread
+  return std::filesystem::canonical(info.dli_fname, ignored).parent_path() / "python";
 }
 
 /// Holding the interpreter's lock. "", or what went wrong.
