@@ -44,6 +44,21 @@ function(weft_add_lua_module lua)
   install(TARGETS ${target} LIBRARY DESTINATION lib/lua/${version}/weft)
 endfunction()
 
+# lib/libweft-lua5.4.so: the same objects, linked with that liblua, for C++ programs that open states
+# (weft/lua.hpp). LuaJIT's has the objects of lua5.1. Target weft::lua54 and so on.
+function(weft_add_lua_host lua objects)
+  string(REPLACE "." "" name ${lua})
+  set(target weft-host-${lua})
+  add_library(${target} SHARED $<TARGET_OBJECTS:${objects}>)
+  add_library(weft::${name} ALIAS ${target})
+  target_link_libraries(${target} PUBLIC weft PRIVATE weft-flags PkgConfig::${lua})
+  target_link_options(${target} PRIVATE -Wl,-z,nodelete)
+  set_target_properties(${target} PROPERTIES
+    LINKER_LANGUAGE CXX OUTPUT_NAME weft-${lua} EXPORT_NAME ${name} INSTALL_RPATH "$ORIGIN"
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+  install(TARGETS ${target} EXPORT weft LIBRARY DESTINATION lib)
+endfunction()
+
 # libexec/weft/weft-lua5.4: an interpreter linked with its liblua; it loads the module as any does.
 function(weft_add_lua_executable lua)
   set(target weft-${lua})

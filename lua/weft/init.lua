@@ -15,6 +15,7 @@ for _, name in ipairs { "yield", "sleep", "sleep_until" } do weft[name] = frames
 
 require "weft.operation" (weft)
 require "weft.shared_channel" (weft)
+require "weft.native"
 require "weft.dynamic" (weft)
 require "weft.errors" (weft)
 require "weft.fiber" (weft)

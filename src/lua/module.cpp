@@ -31,6 +31,8 @@ void open_foreign(lua_State* L);
 void open_sockets(lua_State* L);
 void open_pollables(lua_State* L);
 void open_objects(lua_State* L);
+void open_natives(lua_State* L);
+void open_host(lua_State* L);
 
 namespace {
 
@@ -181,6 +183,8 @@ int open_all(lua_State* L) {
   open_sockets(L);
   open_pollables(L);
   open_objects(L);
+  open_natives(L);
+  open_host(L);
   add_functions(L, functions);
   lua_pushliteral(L, WEFT_VERSION);
   lua_setfield(L, -2, "version");

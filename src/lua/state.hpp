@@ -13,6 +13,10 @@ namespace weft::inline v0::foreign {
 class site;
 }
 
+namespace weft::inline v0::core {
+struct task_scope;
+}
+
 namespace weft::inline v0::lua {
 
 struct fiber;
@@ -51,6 +55,8 @@ enum anchor : int {
   anchor_report,   // lua/weft/report.lua's functions
   anchor_raising,  // of these, the message handler
   anchor_callers,  // PUC 5.1: coroutine of a weft.pcall -> the one that called it
+  anchor_host,     // lua/weft/host.lua, in a state that a C++ program has opened
+  anchor_native,   // lua/weft/native.lua's function
   anchor_driver,   // the Lua thread whose stack is the frame of an attached state
 };
 
@@ -95,6 +101,7 @@ struct state : attachment {
   const fiber_kind kind;
   const fiber_kind
       shared_kind;  // of a fiber in a wait that other threads may complete (shared.hpp)
+  core::task_scope* tasks = nullptr;  // of the C++ tasks that its fibers wait for (native.cpp)
   shared_arm* settling = nullptr;  // arms of such waits that are done, until the result is pushed
   std::vector<spare_thread> spare;
   unsigned threads = 0;     // slots in anchor_threads

@@ -2,14 +2,12 @@
 #include "lua/value.hpp"
 
 #include <cmath>
-#include <cstring>
+
+#include "lua/native.hpp"
 
 namespace weft::inline v0::lua {
 
 namespace {
-
-// Beyond it a double is not every integer.
-[[maybe_unused]] constexpr double exact = 9007199254740992.0;  // 2^53
 
 held_object* held_at(lua_State* L, state& s, int index) {
   for (const anchor type : {anchor_shared_channel_mt, anchor_object_mt})
@@ -22,6 +20,7 @@ value number_at(lua_State* L, int index) {
   if (lua_isinteger(L, index)) return static_cast<std::int64_t>(lua_tointeger(L, index));
   return static_cast<double>(lua_tonumber(L, index));
 #else
+  constexpr double exact = 9007199254740992.0;  // 2^53: beyond it a double is not every integer
   const double n = lua_tonumber(L, index);
   const bool integral = n == std::floor(n) && std::fabs(n) <= exact && !(n == 0 && std::signbit(n));
   return integral ? value(static_cast<std::int64_t>(n)) : value(n);
@@ -120,6 +119,7 @@ void push_value(lua_State* L, const value& v) {
     case value::kind::object: break;
   }
   shared_object& object = v.as_object();
+  if (auto* f = dynamic_cast<native_function*>(&object)) return push_native(L, *f);
   const bool is_channel = dynamic_cast<shared_channel*>(&object) != nullptr;
   push_object(L, object, is_channel ? anchor_shared_channel_mt : anchor_object_mt);
 }
