@@ -59,7 +59,8 @@ int uring_ring::enable() noexcept {
   if (::syscall(__NR_io_uring_register, ring_.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0) !=
       0)
     return -errno;
-  io_uring_register_ring_fd(&ring_);  // saves a look-up in each call; a thread has room for 16
+  // Not registered with the thread (io_uring_register_ring_fd): that would keep the ring, and what it
+  // has in flight, when another thread has taken over and closed it.
   return 0;
 }
 
