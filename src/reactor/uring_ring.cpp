@@ -59,8 +59,8 @@ int uring_ring::enable() noexcept {
   if (::syscall(__NR_io_uring_register, ring_.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0) !=
       0)
     return -errno;
-  // Not registered with the thread (io_uring_register_ring_fd): that would keep the ring, and what it
-  // has in flight, when another thread has taken over and closed it.
+  // Not registered with the thread (io_uring_register_ring_fd): that would keep the ring, and what
+  // it has in flight, when another thread has taken over and closed it.
   return 0;
 }
 
