@@ -1577,26 +1577,41 @@ function Buffer:put(format, offset, value) end
 ---@class weft.embed
 weft.embed = {}
 
----Attaches a runtime to this state, to be driven by `step`, `yield` or somebody else's loop.
+---Attaches a runtime to this state, outside any fiber: functions can be spawned from then on, and run whenever it
+---is driven, by `step`, `yield` or `weft.run`. Does nothing if it is attached. The others do this when they need it.
 function weft.embed.attach() end
 
----A descriptor that becomes readable when there is work.
----@return integer
+---Cancels everything that runs in the attached state, waits for its end, and gives the runtime back.
+function weft.embed.detach() end
+
+---A descriptor for a main loop to watch, the same at every call: readable when a native thread waits, a timer is due,
+---or the kernel has something for a fiber; then call `step`. Neither read it nor close it. While there is one, nothing
+---counts as a deadlock.
+---@return integer? descriptor nil: this backend has none (`"EOPNOTSUPP"`)
+---@return string? message
+---@return string? code
 function weft.embed.event_fd() end
 
----Blocks the thread until there is work.
----@param seconds? number
+---Whether there is something to do, blocking the thread for at most so long until there is; lets nobody in.
+---@param seconds? number for ever
 ---@return boolean
 function weft.embed.wait_events(seconds) end
 
----Runs what is due, and lets waiting threads in.
----@param seconds? number
+---Lets others in: returns when a native thread has been in the state, or a handler that one has posted to has run, or
+---after the time. `yield(0)` costs no system call when nobody waits. In a fiber it waits as any operation.
+---@param seconds? number for ever
+---@return boolean served
 function weft.embed.yield(seconds) end
 
----Runs one batch.
----@param seconds? number How long to wait for work.
+---One turn: lets waiting threads in, runs what is ready, and takes what the kernel has. Raises the first failure of
+---the fibers spawned outside any other.
+---@param seconds? number How long to wait for something to do; 0.
 ---@return boolean ran
----@return number? deadline The next timer.
+---@return number? deadline when the next turn is due, as `weft.now()` counts; nil: no timer
 function weft.embed.step(seconds) end
+
+---f is called, in a fiber, for each handler of native threads that fails; without one it fails the root scope.
+---@param f? fun(error: any, traceback: string)
+function weft.embed.on_error(f) end
 
 return weft

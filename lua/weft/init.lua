@@ -22,6 +22,7 @@ require "weft.fiber" (weft)
 require "weft.scope" (weft)
 require "weft.run" (weft)
 require "weft.sync" (weft)
+require "weft.embed" (weft)
 weft.inspect = require "weft.inspect"
 weft.foreign = require "weft.foreign"
 weft.buffer = require "weft.buffer"

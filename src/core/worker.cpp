@@ -21,8 +21,13 @@ thread_local worker* current_worker [[gnu::tls_model("initial-exec")]] = nullptr
 
 [[gnu::noinline]] worker* worker::current() noexcept { return current_worker; }
 
-worker::driving::driving(worker& w) noexcept : outer_(std::exchange(current_worker, &w)) {}
-worker::driving::~driving() { current_worker = outer_; }
+worker::driving::driving(worker& w) noexcept : here_(w), outer_(std::exchange(current_worker, &w)) {
+  if (outer_ != &w && w.gate_with_driver_) w.gate_->enter();
+}
+worker::driving::~driving() {
+  if (outer_ != &here_ && here_.gate_with_driver_) here_.gate_->leave();
+  current_worker = outer_;
+}
 
 worker::worker(std::unique_ptr<reactor> r) noexcept
     : random_(static_cast<std::uint64_t>(clock_now())),
@@ -100,24 +105,61 @@ worker::outcome worker::run() noexcept {
 }
 
 worker::outcome worker::turn(nanoseconds limit) noexcept {
+  if (gate_ && gate_->is_wanted()) gate_->pass();
   take_inbox();
-  if (stopping_) return outcome::stopped;
+  if (stopping()) return outcome::stopped;
   coarse_now_ = now();
   if (!wheel_.empty()) fire_timers();
   if (has_ready() || (crew_ && limit > 0 && crew_->search(*this))) {
     run_batch();
-    if (stopping_) return outcome::stopped;
+    if (stopping()) return outcome::stopped;
     if (reactor_->busy()) wait_for_events(0);
     return outcome::ran;
   }
   if (!crew_ && wheel_.empty() && inbox_.empty() && !waits_for_outside()) return outcome::idle;
   wait_for_events(limit);
-  return stopping_ ? outcome::stopped : outcome::ran;
+  return stopping() ? outcome::stopped : outcome::ran;
 }
 
 void worker::run_batch() noexcept {
   batch_ = batch_size;
-  while (task* t = take()) t->kind->run(*t, *this);
+  // The first also while somebody waits for the gate: each turn gets on.
+  for (task* t = take_any(); t; t = take()) t->kind->run(*t, *this);
+}
+
+void worker::note_ready(task& t) noexcept {
+  if (hooks_ && hooks_->wake) hooks_->wake(hooks_->context, t);
+  if (resting_.load(std::memory_order_relaxed)) rouse();
+}
+
+void worker::use_gate(std::shared_ptr<gate> g, bool with_driver) noexcept {
+  if (gate_) gate_->tell(nullptr);
+  gate_ = std::move(g);
+  gate_with_driver_ = with_driver;
+  if (gate_) gate_->tell(this);
+}
+
+void worker::want_gate() noexcept {
+  pause_.fetch_or(pause_for_gate, std::memory_order_seq_cst);
+  if (resting_.load(std::memory_order_seq_cst)) rouse();
+}
+
+void worker::rest() noexcept {
+  notes_ready_ = true;
+  resting_.store(true, std::memory_order_seq_cst);
+  park_.store(parked, std::memory_order_seq_cst);
+  if (has_ready() || !inbox_.empty() || pause_.load(std::memory_order_seq_cst) != 0) rouse();
+}
+
+void worker::end_rest() noexcept {
+  resting_.store(false, std::memory_order_relaxed);
+  notes_ready_ = hooks_ != nullptr;
+  park_.store(awake, std::memory_order_seq_cst);
+}
+
+void worker::recall(task& t) noexcept {
+  take_inbox();
+  queue_.remove(t);
 }
 
 task* worker::pick_in_turn() noexcept {
@@ -208,13 +250,23 @@ void worker::wait_for_events(nanoseconds limit) noexcept {
   virtual_now_ += clock_now() - before;
 }
 
+/// Who is let in meanwhile may end what the kernel has events for, so they are fetched afterwards.
+void worker::block(nanoseconds limit) noexcept {
+  if (!gate_) {
+    reactor_->wait(limit);
+    return;
+  }
+  reactor_->block(limit, *gate_);
+  reactor_->wait(0);
+}
+
 void worker::park(nanoseconds limit) noexcept {
   ++count_.parks;
   park_.store(parked, std::memory_order_seq_cst);
   if (!crew_) {
-    if (inbox_.empty()) reactor_->wait(limit);
+    if (inbox_.empty()) block(limit);
   } else if (crew_->begin_park(*this, limit)) {
-    if (inbox_.empty()) reactor_->wait(limit);
+    if (inbox_.empty()) block(limit);
     crew_->end_park(*this);
   }
   park_.store(awake, std::memory_order_seq_cst);

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "foreign/site.hpp"
+#include "lua/gate.hpp"
 #include "lua/threads.hpp"
 #include "lua/watch.hpp"
 
@@ -33,6 +34,7 @@ scope_object& push_frame(lua_State* L, state& s) {
   push_anchor(L, anchor_report);
   push_compact(L);
   push_epilogue(L);
+  push_deliver(L);
   return root;
 }
 
@@ -40,10 +42,15 @@ attachment begin_attachment(state& s, lua_State* driver, core::worker& w, bool o
                             scope_object& root) noexcept {
   const attachment outer = s;
   if (outer.foreign) outer.foreign->flush();  // it may be a while until its own turn
-  static_cast<attachment&>(s) =
-      attachment{.L = driver, .worker = &w, .root = &root, .watch = {}, .owns_worker = owns_worker};
+  static_cast<attachment&>(s) = attachment{.L = driver,
+                                           .worker = &w,
+                                           .root = &root,
+                                           .watch = {},
+                                           .lasting = outer.lasting && outer.worker == &w,
+                                           .owns_worker = owns_worker};
   root.at = &w;
   s.forks = forks_of_process();
+  if (s.shared) s.shared->move_to(&w, owns_worker);
   return outer;
 }
 
@@ -59,6 +66,7 @@ const char* begin_own_attachment(state& s, lua_State* driver, const worker_optio
 }
 
 void end_attachment(lua_State* L, state& s, const attachment& outer) noexcept {
+  if (s.shared) s.shared->move_to(outer.worker, outer.owns_worker);
   s.root->closed = true;
   release_scope(L, *s.root);
   foreign::site::pointer(s.foreign).reset();
@@ -73,12 +81,14 @@ void attach(lua_State* L, state& s, core::worker* w) {
   scope_object& root = push_frame(L, s);
   lua_settop(driver, 0);
   lua_xmove(L, driver, state::frame_size);
-  if (w) return (void)begin_attachment(s, driver, *w, false, root);
   attachment outer;
-  if (const char* error = begin_own_attachment(s, driver, {}, root, outer)) {
+  if (w) {
+    begin_attachment(s, driver, *w, false, root);
+  } else if (const char* error = begin_own_attachment(s, driver, {}, root, outer)) {
     release_scope(L, root);
     raise(L, "%s", error);
   }
+  s.lasting = true;
 }
 
 void detach(lua_State* L, state& s) {

@@ -9,6 +9,8 @@
 // the one that weft.run was called in, or a Lua thread of its own that nothing ever resumes.
 #pragma once
 
+#include "lua/embed.hpp"
+#include "lua/gate.hpp"
 #include "lua/scope.hpp"
 
 namespace weft::inline v0::lua {
@@ -45,14 +47,26 @@ void detach(lua_State* L, state& s);
 /// drives.
 class driving {
  public:
-  explicit driving(state& s) noexcept : worker_(s.at()), outer_(running) { running.L = nullptr; }
-  ~driving() { running = outer_; }
+  explicit driving(state& s) noexcept
+      : home_(s), worker_(s.at()), outer_(running), was_driven_(s.driven) {
+    running.L = nullptr;
+    s.driven = true;
+    if (s.shared) s.shared->settle_here();
+    end_rest(s);
+  }
+  ~driving() {
+    begin_rest(home_);
+    home_.driven = was_driven_;
+    running = outer_;
+  }
   driving(const driving&) = delete;
   driving& operator=(const driving&) = delete;
 
  private:
+  state& home_;
   const core::worker::driving worker_;
   const running_thread outer_;
+  const bool was_driven_;
 };
 
 }  // namespace weft::inline v0::lua

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <new>
 
+#include "lua/gate.hpp"
 #include "lua/operation.hpp"
 #include "lua/scope.hpp"
 #include "lua/shared.hpp"
@@ -184,6 +185,7 @@ void finish(state& s, fiber& f, int status) {
   core::worker& w = s.at();
   if (const core::hooks* h = w.observer(); h && h->end) h->end(h->context, f);
   --s.live;
+  if (f.posted) s.shared->event_ended();
   core::leave_scope(f);
   give_back(s, f, status);
 }
@@ -449,7 +451,8 @@ int spawn_here(lua_State* L, const char* name, bool daemon, bool keeps_failure) 
   state& s = state_of(L);
   if (lua_type(L, 1) != LUA_TFUNCTION && !luaL_getmetafield(L, 1, "__call"))
     bad_argument(L, name, 1, "function");
-  if (!s.root) raise(L, "'%s' needs a runtime: call it inside weft.run", name);
+  if (!s.root)
+    raise(L, "'%s' needs a runtime: call it inside weft.run, or weft.embed.attach first", name);
   core::scope& home = s.current ? *s.current->innermost : *s.root;
   spawn(L, s, home, lua_gettop(L) - 1, daemon).keeps_failure = keeps_failure;
   return 1;

@@ -30,6 +30,7 @@ struct fiber : core::scoped_task {
   bool has_extras : 1 = false;     // 5.1: its environment is its own
   bool exposed : 1 = false;        // coroutine.running handed the thread out
   bool keeps_failure : 1 = false;  // async: a failure waits for a join
+  bool posted : 1 = false;         // runs an event of a native thread's (gate.hpp)
   core::wait_record record;        // the arm of a wait for one thing
   core::wait_record* arms = nullptr;  // of a choice: a block of the worker's slab
   core::list<core::wait_record> joiners;

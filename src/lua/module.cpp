@@ -9,6 +9,8 @@
 
 #include "lua/arguments.hpp"
 #include "lua/channel.hpp"
+#include "lua/embed.hpp"
+#include "lua/gate.hpp"
 #include "lua/operation.hpp"
 #include "lua/scope.hpp"
 #include "lua/state.hpp"
@@ -33,6 +35,10 @@ void open_pollables(lua_State* L);
 void open_objects(lua_State* L);
 void open_natives(lua_State* L);
 void open_host(lua_State* L);
+void open_embed(lua_State* L);
+void open_gate(lua_State* L);
+void open_blocking(lua_State* L);
+void open_external(lua_State* L);
 
 namespace {
 
@@ -42,6 +48,8 @@ constexpr const char* copy_key = "weft.core";
 
 int state_gc(lua_State* L) {
   auto* s = static_cast<state*>(lua_touserdata(L, 1));
+  close_shared(*s);
+  close_loop(*s);
   // After os.exit from a fiber the loop is still on the stack.
   if (s->owns_worker && !s->current) const std::unique_ptr<core::worker> gone(s->worker);
   s->~state();
@@ -185,6 +193,10 @@ int open_all(lua_State* L) {
   open_objects(L);
   open_natives(L);
   open_host(L);
+  open_embed(L);
+  open_gate(L);
+  open_blocking(L);
+  open_external(L);
   add_functions(L, functions);
   lua_pushliteral(L, WEFT_VERSION);
   lua_setfield(L, -2, "version");
@@ -212,6 +224,16 @@ bool push_function(lua_State* L, lua_CFunction f) {
   lua_insert(L, -2);
   lua_pushcclosure(L, f, 2);
   return true;
+}
+
+state* find_state(lua_State* L) {
+  if (running.L == L) return running.s;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  if (lua_isnil(L, -1)) return lua_pop(L, 1), nullptr;
+  lua_rawgeti(L, -1, anchor_state);
+  auto* s = static_cast<state*>(lua_touserdata(L, -1));
+  lua_pop(L, 2);
+  return s;
 }
 
 void push_internal(lua_State* L, lua_CFunction f) {

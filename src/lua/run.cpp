@@ -119,6 +119,7 @@ int run_loop(lua_State* L) {
   interruptible.store(outer.worker);
   if (s.forks != forks_of_process())
     return luaL_error(L, "this process was forked inside weft.run: the runtime is its parent's");
+  if (own && s.shared) s.shared->move_to(nullptr, false);
   if (own) drain(s);
   if (is_sparse(s)) compact_threads(s);
   get_reference(L, state::root_index, 1);

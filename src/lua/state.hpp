@@ -22,6 +22,8 @@ namespace weft::inline v0::lua {
 struct fiber;
 struct scope_object;
 struct shared_arm;
+struct shared_state;
+struct loop_descriptor;
 
 /// Places in the table of anchors.
 enum anchor : int {
@@ -83,6 +85,7 @@ struct attachment {
   lua_State* inner = nullptr;      // the coroutine of a user's that our resume is running
   watch_options watch;
   foreign::site* foreign = nullptr;  // from the first call of a foreign library on
+  bool lasting = false;              // until a detach, whatever runs meanwhile
   bool owns_worker = false;  // made for this attachment; else its owner drives it, or a run outside
 };
 
@@ -109,6 +112,7 @@ struct state : attachment {
   unsigned live = 0;        // fibers that have not ended
   fiber* ending = nullptr;  // whose epilogue begins
   bool ending_ok = false;
+  bool driven = false;   // some thread is in its worker's loop
   bool closing = false;  // the variables of a failed body are being closed
   // Userdata known to be channels, by address: their __gc takes them out before the memory can be
   // anything else. A hit saves the look at the metatable.
@@ -125,6 +129,8 @@ struct state : attachment {
   int (*isyieldable)(lua_State*) = nullptr;  // LuaJIT has it, 5.1 has not
   core::nanoseconds running_since = 0;       // the running fiber, while watched
   bool named = false;                        // by the watchdog, since it was resumed
+  shared_state* shared = nullptr;   // what native threads hold of it (gate.hpp), once any does
+  loop_descriptor* loop = nullptr;  // weft.embed.event_fd, once called (embed.cpp)
   unsigned forks = 0;   // of the process when it was attached: a child finds an inert runtime
   char home[256] = "";  // source of the functions of lua/weft, up to the directory
   const void* metatables[anchor_driver + 1] = {};  // lua_topointer of those in the anchors
@@ -135,7 +141,8 @@ struct state : attachment {
   static constexpr int report_index = 3;
   static constexpr int compact_index = 4;
   static constexpr int epilogue_index = 5;
-  static constexpr int frame_size = 5;
+  static constexpr int deliver_index = 6;
+  static constexpr int frame_size = 6;
 
   core::worker& at() noexcept { return *worker; }
 };
@@ -153,6 +160,9 @@ struct running_thread {
   state* s = nullptr;
 };
 extern thread_local constinit running_thread running [[gnu::tls_model("initial-exec")]];
+
+/// The state, where the running function is not one of ours; null: weft is not loaded in it.
+state* find_state(lua_State* L);
 
 inline state& state_of(lua_State* L) {
   if (running.L == L) [[likely]]

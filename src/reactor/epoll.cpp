@@ -29,6 +29,7 @@ class epoll final : public readiness {
   }
 
   const char* name() const noexcept override { return "epoll"; }
+  int watch_fd() noexcept override { return poll_; }
 
  protected:
   int add(descriptor& d) noexcept override {

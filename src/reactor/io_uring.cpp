@@ -56,6 +56,7 @@ class uring final : public readiness {
 
   const char* name() const noexcept override { return "io_uring"; }
   const char* features() const noexcept override;
+  int watch_fd() noexcept override;
   void cancel(io_request& q) noexcept override;
   bool watches(const descriptor& d, direction dir) const noexcept override {
     return (slots_[d.slot].in_flight & bit(dir)) != 0;
@@ -83,6 +84,9 @@ class uring final : public readiness {
   };
 
   bool take_over() noexcept;
+  bool open_watch() noexcept;
+  void ring_signal() noexcept;
+  void drain_watched() noexcept;
   void queue(std::uint32_t number) noexcept;
   void arm_what_is_wanted() noexcept;
   bool arm(std::uint32_t number, direction dir) noexcept;
@@ -98,6 +102,9 @@ class uring final : public readiness {
 
   uring_ring ring_;
   const int bell_;
+  int watch_ = -1;        // what another loop watches, once one does: the bell, and signal_
+  int signal_ = -1;       // signalled by the ring
+  bool signals_ = false;  // by this one
   bool bell_armed_ = false;
   const void* thread_ = nullptr;  // whose ring it is; null: not enabled yet
   int early_ = 0;                 // events that were fetched outside of wait()
@@ -128,6 +135,8 @@ uring::~uring() {
     ring_.flush();
   }
   ring_.close();
+  if (watch_ >= 0) ::close(watch_);
+  if (signal_ >= 0) ::close(signal_);
   ::close(bell_);
 }
 
@@ -243,7 +252,7 @@ bool uring::take_over() noexcept {
   ring_.swap(fresh);
   fresh.close();
   thread_ = &thread_mark;
-  bell_armed_ = false;
+  bell_armed_ = signals_ = false;
   for (std::uint32_t i = 1; i < slots_.size(); ++i) {
     slot& s = slots_[i];
     if (s.in_flight == 0) continue;
@@ -256,6 +265,45 @@ bool uring::take_over() noexcept {
   return true;
 }
 
+/// A ring whose work is deferred does not wake who polls it; it signals an eventfd. What is queued
+/// has to be in the kernel for that, and what has come before does not signal. The bell is watched
+/// itself: an eventfd that is written signals another only some time later, or not.
+int uring::watch_fd() noexcept {
+  if (!take_over() || !open_watch()) return -1;
+  if (!signals_) signals_ = io_uring_register_eventfd(&ring_.raw(), signal_) == 0;
+  arm_what_is_wanted();
+  ring_.flush();
+  if (io_uring_cq_ready(&ring_.raw()) != 0) ring_signal();
+  return signals_ ? watch_ : -1;
+}
+
+bool uring::open_watch() noexcept {
+  if (watch_ >= 0) return true;
+  const int signal = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  const int watch = ::epoll_create1(EPOLL_CLOEXEC);
+  if (signal >= 0 && watch >= 0 && sys::epoll_add(watch, signal, EPOLLIN, nullptr) == 0 &&
+      sys::epoll_add(watch, bell_, EPOLLIN, nullptr) == 0) {
+    signal_ = signal;
+    watch_ = watch;
+    return true;
+  }
+  if (signal >= 0) ::close(signal);
+  if (watch >= 0) ::close(watch);
+  return false;
+}
+
+/// What the other loop has seen. The ring's own poll of the bell goes by writes, not by its count.
+void uring::drain_watched() noexcept {
+  std::uint64_t count = 0;
+  (void)!::read(signal_, &count, sizeof count);
+  (void)!::read(bell_, &count, sizeof count);
+}
+
+void uring::ring_signal() noexcept {
+  const std::uint64_t one = 1;
+  (void)!::write(signal_, &one, sizeof one);
+}
+
 // ---- events ----
 
 int uring::collect(core::nanoseconds timeout) noexcept {
@@ -264,6 +312,7 @@ int uring::collect(core::nanoseconds timeout) noexcept {
     const timespec t = to_timespec(timeout < pause ? timeout : pause);
     return sys::pselect(0, nullptr, nullptr, &t);
   }
+  if (watch_ >= 0) drain_watched();
   arm_what_is_wanted();
   int events = reap() + early_;
   early_ = 0;

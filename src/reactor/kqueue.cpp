@@ -47,6 +47,7 @@ class kqueue_backend final : public readiness {
   }
 
   const char* name() const noexcept override { return "kqueue"; }
+  int watch_fd() noexcept override { return queue_; }
 
  protected:
   int add(descriptor& d) noexcept override;

@@ -28,6 +28,17 @@ class select_backend final : public readiness {
 
   const char* name() const noexcept override { return "select"; }
 
+  /// Asks outside the gate, of what is waited for now, and again in wait().
+  void block(core::nanoseconds timeout, core::gate& outside_of) noexcept override {
+    fd_set in;
+    fd_set out;
+    const int limit = ask(in, out);
+    const timespec t = to_timespec(timeout);
+    outside_of.leave();
+    sys::pselect(limit, &in, &out, timeout == core::forever ? nullptr : &t);
+    outside_of.enter();
+  }
+
  protected:
   int add(descriptor& d) noexcept override {
     if (d.fd >= FD_SETSIZE) return -ERANGE;

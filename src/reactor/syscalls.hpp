@@ -84,6 +84,14 @@ inline bool is_ready(int fd, short events) noexcept {
   pollfd p = {fd, events, 0};
   return retry([&] { return ::poll(&p, 1, 0); }) > 0;
 }
+/// At most for so many nanoseconds (INT64_MAX: for ever); false: not within them, or a signal came.
+inline bool wait_readable(int fd, std::int64_t timeout) noexcept {
+  pollfd p = {fd, POLLIN, 0};
+  timespec t;
+  t.tv_sec = static_cast<std::time_t>(timeout / 1'000'000'000);
+  t.tv_nsec = static_cast<long>(timeout % 1'000'000'000);
+  return ::ppoll(&p, 1, timeout == INT64_MAX ? nullptr : &t, nullptr) > 0;
+}
 inline int pselect(int n, fd_set* in, fd_set* out, const timespec* timeout) noexcept {
   return static_cast<int>(once(::pselect(n, in, out, nullptr, timeout, nullptr)));
 }

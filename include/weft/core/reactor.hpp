@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "weft/config.hpp"
+#include "weft/core/gate.hpp"
 #include "weft/core/list.hpp"
 #include "weft/core/seams.hpp"
 #include "weft/core/task.hpp"
@@ -57,7 +58,7 @@ struct io_request : list_node {
   void (*done)(io_request&) noexcept = nullptr;
 };
 
-class reactor {
+class WEFT_API reactor {
  public:
   reactor() = default;
   reactor(const reactor&) = delete;
@@ -93,6 +94,12 @@ class reactor {
   /// Waits for events, at most until timeout (nanoseconds from now; 0 polls, forever has no limit),
   /// and completes what they decide. Returns how many events there were, 0 on time-out or EINTR.
   virtual int wait(nanoseconds timeout) noexcept = 0;
+  /// Waits, outside the gate, until wait(0) may have something to report, at most until timeout.
+  /// The default watches watch_fd().
+  virtual void block(nanoseconds timeout, gate& outside_of) noexcept;
+  /// A descriptor for another loop to watch until the next call of anything here: readable once
+  /// wait(0) has something to report. -1: this backend has none.
+  virtual int watch_fd() noexcept { return -1; }
   /// Ends a wait() in progress or the next one. Any thread; async-signal-safe; coalesces.
   virtual void wake() noexcept = 0;
 

@@ -13,6 +13,11 @@
 // The worker stores parked, then looks at the inbox; a poster pushes, then looks at park_. All four
 // are seq_cst, so one of them sees the other.
 //
+// The gate, if there is one (gate.hpp): whoever drives is inside it. The worker leaves it around a
+// poll that blocks, and lets others in between two tasks when `pause_` says that somebody waits.
+// Between two turns of a worker that a foreign main loop drives it is at rest: parked for those who
+// post, and what becomes ready then rings as well, so that the loop's descriptor says so.
+//
 // Ready tasks. Lua fibers and pinned tasks: queue_, strictly first in, first out. Unpinned tasks:
 // newest_, a deque that others may steal from, for what running tasks spawn and wake; later_, first
 // in, first out under a lock, for what yields and what timers and the kernel wake. One pick in 61
@@ -26,6 +31,7 @@
 
 #include "weft/config.hpp"
 #include "weft/core/deque.hpp"
+#include "weft/core/gate.hpp"
 #include "weft/core/hooks.hpp"
 #include "weft/core/inbox.hpp"
 #include "weft/core/lock.hpp"
@@ -92,16 +98,16 @@ class WEFT_API worker {
   /// Makes t runnable, behind everything that is.
   void ready(task& t) noexcept {
     t.state = task_state::runnable;
-    if (hooks_ && hooks_->wake) [[unlikely]]
-      hooks_->wake(hooks_->context, t);
+    if (notes_ready_) [[unlikely]]
+      note_ready(t);
     queue_.push(t);
   }
 
   /// Makes an unpinned task runnable: next on this worker, or on one that has nothing to do.
   [[gnu::always_inline]] void ready_next(task& t) noexcept {
     t.state = task_state::runnable;
-    if (hooks_ && hooks_->wake) [[unlikely]]
-      hooks_->wake(hooks_->context, t);
+    if (notes_ready_) [[unlikely]]
+      note_ready(t);
     unpinned_ = true;
     if (!newest_.push(t)) [[unlikely]]
       return push_later(t);
@@ -110,8 +116,8 @@ class WEFT_API worker {
   /// Likewise, behind everything that is ready.
   void ready_later(task& t) noexcept {
     t.state = task_state::runnable;
-    if (hooks_ && hooks_->wake) [[unlikely]]
-      hooks_->wake(hooks_->context, t);
+    if (notes_ready_) [[unlikely]]
+      note_ready(t);
     unpinned_ = true;
     push_later(t);
   }
@@ -152,9 +158,28 @@ class WEFT_API worker {
   coroutine* running() const noexcept { return running_; }
   void run_as(coroutine* c) noexcept { running_ = c; }
   /// Ends run() after the task that is running.
-  void stop() noexcept { stopping_ = true; }
-  bool stopping() const noexcept { return stopping_; }
-  void clear_stop() noexcept { stopping_ = false; }
+  void stop() noexcept { pause_.fetch_or(pause_stop, std::memory_order_relaxed); }
+  bool stopping() const noexcept { return pause_.load(std::memory_order_relaxed) & pause_stop; }
+  void clear_stop() noexcept { pause_.fetch_and(~pause_stop, std::memory_order_relaxed); }
+
+  /// The gate that this worker's driver is inside of, until told otherwise; null: none. The
+  /// driver is inside already; with_driver: drivers enter it when they begin from now on,
+  /// and leave it when they end.
+  void use_gate(std::shared_ptr<gate> g, bool with_driver) noexcept;
+  const std::shared_ptr<gate>& used_gate() const noexcept { return gate_; }
+  /// Between turns, for a foreign main loop: from here on whatever there is to do rings.
+  void rest() noexcept;
+  void end_rest() noexcept;
+  /// When a turn has something to do: now, the next timer, or forever. What the kernel and other
+  /// threads bring is not in it.
+  nanoseconds next_deadline() noexcept { return has_ready() ? 0 : wheel_.next_deadline(); }
+  /// Whether a turn would find something without a look at the kernel.
+  bool has_work() noexcept {
+    return has_ready() || pause_.load(std::memory_order_relaxed) != 0 || !inbox_.empty() ||
+           (!wheel_.empty() && wheel_.next_deadline() <= now());
+  }
+  /// Takes t back, which was posted or is ready here, or is neither.
+  void recall(task& t) noexcept;
 
   /// While it is set, what this worker runs is shown there. Before its first task.
   void show_at(watch_point* p) noexcept { watched_at_ = p; }
@@ -203,7 +228,10 @@ class WEFT_API worker {
   random_source& random() noexcept { return random_; }
   const counters& count() const noexcept { return count_; }
   counters& count() noexcept { return count_; }
-  void observe(const hooks* table) noexcept { hooks_ = table; }
+  void observe(const hooks* table) noexcept {
+    hooks_ = table;
+    notes_ready_ = hooks_ != nullptr || resting_.load(std::memory_order_relaxed);
+  }
   const hooks* observer() const noexcept { return hooks_; }
 
   /// Before its first task: this is worker `index` of a crew.
@@ -220,6 +248,9 @@ class WEFT_API worker {
   void ring() noexcept { reactor_->wake(); }
   /// Ends a park, or the next one. Any thread.
   void rouse() noexcept;
+  /// Of the gate: somebody begins to wait, nobody waits any more.
+  void want_gate() noexcept;
+  void relieve_gate() noexcept { pause_.fetch_and(~pause_for_gate, std::memory_order_relaxed); }
   /// An unpinned task that is ready here, for a worker with nothing to do; null if there is none to
   /// spare. The last one is left to this worker unless it is `stuck` in another.
   task* yield_up(bool stuck) noexcept;
@@ -234,17 +265,19 @@ class WEFT_API worker {
   /// While a worker drives a thread it is the thread's current one; drivings nest.
   class driving {
    public:
-    explicit driving(worker& w) noexcept;
+    explicit driving(worker& w) noexcept;  // enters its gate, if drivers do
     ~driving();
     driving(const driving&) = delete;
     driving& operator=(const driving&) = delete;
 
    private:
+    worker& here_;
     worker* outer_;
   };
 
  private:
   enum park_state : int { awake, parked, notified };
+  enum : unsigned { pause_stop = 1, pause_for_gate = 2 };
   // 128 operations of a task, or a batch of 256 tasks at 0.1 us, are shorter than a wake-up of the
   // kernel's.
   static constexpr int batch_size = 256;
@@ -255,7 +288,10 @@ class WEFT_API worker {
   }
   /// The next task of the batch.
   task* take() noexcept {
-    if (batch_ == 0 || stopping_) return nullptr;
+    if (batch_ == 0 || pause_.load(std::memory_order_relaxed) != 0) return nullptr;
+    return take_any();
+  }
+  task* take_any() noexcept {
     task* t = unpinned_ ? pick_any() : queue_.pop();
     if (!t) return nullptr;
     --batch_;
@@ -278,6 +314,8 @@ class WEFT_API worker {
   void push_later(task& t) noexcept;
   void offer(std::size_t here) noexcept;
   void run_batch() noexcept;
+  void note_ready(task& t) noexcept;
+  void block(nanoseconds limit) noexcept;
   void take_inbox() noexcept;
   void fire_timers() noexcept;
   /// Something that is neither a task nor a timer may still come.
@@ -290,7 +328,9 @@ class WEFT_API worker {
   int batch_ = 0;          // tasks that may still run in this turn
   int allowance_ = 0;
   coroutine* running_ = nullptr;
-  bool stopping_ = false;
+  bool notes_ready_ = false;  // there are hooks, or it is at rest
+  bool gate_with_driver_ = false;
+  atomic<bool> resting_{false};
   bool virtual_ = false;
   const hooks* hooks_ = nullptr;
   watch_point* watched_at_ = nullptr;
@@ -301,6 +341,7 @@ class WEFT_API worker {
   slab records_;
   timer_wheel wheel_{clock_now()};
   std::unique_ptr<reactor> reactor_;
+  std::shared_ptr<gate> gate_;
   nanoseconds coarse_now_ = 0;
   nanoseconds virtual_now_ = 0;
   std::size_t sources_ = 0;
@@ -314,6 +355,7 @@ class WEFT_API worker {
   run_queue later_;
   atomic<std::size_t> later_count_{0};
   atomic<std::uint32_t> progress_{0};
+  atomic<unsigned> pause_{0};  // ends the batch
   alignas(64) inbox inbox_;
   atomic<int> park_{awake};
 };

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "weft/core/gate.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using weft::core::gate;
+
+TEST(Gate, IsHeldFromTheBeginning) {
+  gate g;
+  std::thread([&] { EXPECT_FALSE(g.try_enter(0)); }).join();
+  g.leave();
+  std::thread([&] {
+    EXPECT_TRUE(g.try_enter(0));
+    g.leave();
+  }).join();
+}
+
+TEST(Gate, WaitsNoLongerThanAsked) {
+  gate g;
+  std::thread([&] { EXPECT_FALSE(g.try_enter(1'000'000)); }).join();
+  EXPECT_FALSE(g.is_wanted());
+  g.leave();
+  EXPECT_TRUE(g.try_enter(0));
+}
+
+/// Starts threads that enter, one behind the other.
+struct queue {
+  explicit queue(gate& g, int n) {
+    for (int i = 0; i < n; ++i) {
+      threads.emplace_back([this, &g, i] {
+        ++asking;
+        g.enter();
+        order.push_back(i);
+        g.leave();
+      });
+      // It has asked; a moment later it waits.
+      while (asking.load() <= i) std::this_thread::yield();
+      std::this_thread::sleep_for(20ms);
+    }
+  }
+  ~queue() {
+    for (std::thread& t : threads) t.join();
+  }
+  std::atomic<int> asking{0};
+  std::vector<int> order;
+  std::vector<std::thread> threads;
+};
+
+TEST(Gate, FirstComeFirstServed) {
+  gate g;
+  std::vector<int> order;
+  {
+    queue q(g, 8);
+    EXPECT_TRUE(g.is_wanted());
+    g.leave();
+    for (std::thread& t : q.threads) t.join();
+    q.threads.clear();
+    order = q.order;
+  }
+  EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7}));
+}
+
+TEST(Gate, PassComesBackBehindThoseWhoWait) {
+  gate g;
+  queue q(g, 4);
+  g.pass();
+  EXPECT_EQ(q.order.size(), 4U);
+  EXPECT_FALSE(g.is_wanted());
+  g.pass();
+  g.leave();
+}
+
+TEST(Gate, ManyThreadsExcludeEachOther) {
+  gate g;
+  g.leave();
+  long plain = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (int n = 0; n < 2000; ++n) {
+        if (n % 3 == 0) {
+          if (!g.try_enter(1'000'000'000)) continue;
+        } else {
+          g.enter();
+        }
+        ++plain;
+        if (n % 7 == 0) g.pass();
+        g.leave();
+      }
+    });
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(plain, 8000);
+}
+
+}  // namespace

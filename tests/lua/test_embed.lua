@@ -1,0 +1,388 @@
+-- SPDX-License-Identifier: MIT
+-- weft.embed, and native threads that post to a state and enter it (weft.h).
+
+local t = require "harness"
+local weft = require "weft"
+local native = require "native_library" "weft_native"
+
+if not native then
+  t.test("native threads", function() t.skip "tests/embed was not built" end)
+  return
+end
+
+local embed = weft.embed
+local OK, TIMEOUT, HELD, ERROR = 0, -1, -3, -5
+
+-- Outside any fiber, in a state that is attached for the time of the case.
+local function attached(name, f)
+  t.outside(name, function()
+    embed.attach()
+    local ok, e = pcall(f)
+    embed.detach()
+    if not ok then error(e, 0) end
+  end)
+end
+
+local function drive_until(f)
+  local deadline = weft.now() + 60
+  while not f() do
+    t.truthy(weft.now() < deadline, "not within a minute")
+    embed.yield(1)
+  end
+end
+
+-- Joins without being able to wait: the thread has to be done, or to need nothing of Lua any more.
+local function join(job) return job:join() end
+
+-- ---------------------------------------------------------------- posts
+
+t.test("a post runs the handler in a fiber of its own, which may wait", function()
+  local seen = weft.channel(8)
+  local job = native.post(function(thread, i, text)
+    t.truthy(weft.self(), "no fiber")
+    weft.sleep(0.001)
+    seen:put { thread, i, text }
+  end, 1, 3)
+  for i = 1, 3 do t.same(seen:get(), { 0, i, "frame" }) end
+  t.eq(job:join(), 0)
+end)
+
+t.test("posts of each thread begin in order, and none is lost", { memory = 65536 }, function()
+  local threads, each = 4, t.scale(20000, 500)
+  local last, total, done = {}, 0, weft.oneshot()
+  local job = native.post(function(thread, i)
+    t.eq(i, (last[thread] or 0) + 1)
+    last[thread] = i
+    total = total + 1
+    if total == threads * each then done:set(true) end
+  end, threads, each)
+  done:get()
+  t.eq(job:join(), 0)
+end)
+
+t.test("when Lua is slow threads wait, and memory stays bounded", { memory = 65536 }, function()
+  local limit = 16384
+  local begun, gate = 0, weft.channel()
+  local job = native.post(function()
+    begun = begun + 1
+    gate:get()
+  end, 4, limit / 2)
+  repeat weft.sleep(0.01) until begun == limit
+  weft.sleep(0.05)
+  t.eq(begun, limit)
+  for _ = 1, 2 * limit do gate:put(true) end
+  t.eq(job:join(), 0)
+  t.eq(begun, 2 * limit)
+end)
+
+t.test("this thread never waits for room that it would have to make", { memory = 65536 }, function()
+  local gate, ran = weft.channel(), 0
+  local code, posted = native.post_here(function() ran = ran + 1 gate:get() end, 20000)
+  t.eq(code, HELD)
+  t.eq(posted, 16384)
+  gate:close()
+  repeat weft.yield() until ran == posted
+end)
+
+t.test("a thread waits for what the handler returns", function()
+  local job = native.call(function(n, s, yes, half)
+    weft.sleep(0.001)
+    return n + 1, s .. "!", yes, half, nil, {}
+  end)
+  local failed, code, _, n, s, yes, half, none, text = job:join()
+  t.eq(failed, 0)
+  t.eq(code, OK)
+  t.eq(n, 42)
+  t.eq(s, "a\0b!")
+  t.eq(yes, true)
+  t.eq(half, 0.5)
+  t.eq(none, nil)
+  t.falsy(text == nil and t.puc51, "a table is its tostring")
+end)
+
+t.test("the error of a call goes to the thread that waits", function()
+  local job = native.call(function() error("no luck", 0) end)
+  local failed, code, _, message = job:join()
+  t.eq(failed, 1)
+  t.eq(code, ERROR)
+  t.eq(message, "no luck")
+end)
+
+t.outside("a call that takes too long; its error then is not lost", function()
+  local e = t.raises(nil, function()
+    weft.run(function()
+      local job
+      job = native.call(function()
+        weft.sleep(0.1)
+        error("late", 0)
+      end, 20)
+      local _, code = job:join()
+      t.eq(code, TIMEOUT)
+      weft.sleep(10)
+    end)
+  end)
+  t.truthy(tostring(e):find "late", tostring(e))
+end)
+
+t.outside("the error of a handler fails the root scope of the run", function()
+  local e = t.raises(nil, function()
+    weft.run(function()
+      native.post(function() error("handler", 0) end, 1, 1)
+      weft.sleep(10)
+    end)
+  end)
+  t.truthy(tostring(e):find "^handler\n", tostring(e))
+end)
+
+t.test("the error of a handler goes to on_error", function()
+  local errors = weft.channel(4)
+  embed.on_error(function(e, trace) errors:put { e, trace } end)
+  local value = {}
+  local job = native.post(function(_, i) error(i == 1 and value or "text", 0) end, 1, 2)
+  local first, second = errors:get(), errors:get()
+  embed.on_error(nil)
+  t.eq(first[1], value)
+  t.eq(second[1], "text")
+  t.truthy(second[2]:find "traceback")
+  t.eq(job:join(), 0)
+end)
+
+-- ---------------------------------------------------------------- enter
+
+t.test("threads enter in turn", function()
+  local threads, each = 8, t.scale(2000, 50)
+  local counts = {}
+  function _G.native_turn(me) counts[me] = (counts[me] or 0) + 1 end
+  local job = native.enter(threads, each)
+  local failed, code, longer = job:join()
+  _G.native_turn = nil
+  t.eq(failed, 0)
+  t.eq(code, OK)
+  for i = 0, threads - 1 do t.eq(counts[i], each) end
+  -- A thread may be interrupted between its look at the turns and its place in the queue.
+  t.truthy(longer <= threads * each / 20, longer .. " waited longer")
+end)
+
+t.test("threads get in between two fibers that never rest, and these get on", function()
+  local turns, ended, steps = 0, false, 0
+  function _G.native_turn() turns = turns + 1 end
+  weft.scope(function(s)
+    for _ = 1, 3 do
+      s:spawn(function()
+        while not ended do
+          steps = steps + 1
+          weft.yield()
+        end
+      end)
+    end
+    local job = native.enter(2, 200)
+    t.eq(job:join(), 0)
+    ended = true
+  end)
+  _G.native_turn = nil
+  t.eq(turns, 400)
+  t.truthy(steps >= 200, steps)
+end)
+
+t.test("inside, spawn and post are allowed, a wait raises", function()
+  local seen, refused = weft.channel(4), nil
+  function _G.native_turn()
+    weft.spawn(function() seen:put "spawned" end)
+    native.post_here(function() seen:put "posted" end, 1)
+    local _, e = pcall(weft.sleep, 1)
+    refused = e
+  end
+  local job = native.enter(1, 1)
+  t.eq(job:join(), 0)
+  _G.native_turn = nil
+  local both = { [seen:get()] = true, [seen:get()] = true }
+  t.truthy(both.spawned and both.posted)
+  t.truthy(tostring(refused):find "only a fiber can", tostring(refused))
+end)
+
+t.test("a thread may not hold two states, nor wait for the one that it runs", function()
+  t.eq(native.enter_here(), HELD)
+  local job = native.try_enter(1000)
+  local _, code = job:join()
+  t.eq(code, HELD)
+end)
+
+t.outside("try_enter gives up in time where nobody leaves", function()
+  weft.run(function()
+    local job = native.try_enter(20)
+    local until_then = weft.now() + 0.1
+    while weft.now() < until_then do end
+    local _, code = job:join()
+    t.eq(code, TIMEOUT)
+  end)
+end)
+
+-- ---------------------------------------------------------------- blocking
+
+t.test("a blocking call parks the fiber, and another thread runs it", function()
+  local others = 0
+  weft.scope(function(s)
+    local ticking = s:daemon(function()
+      while true do
+        others = others + 1
+        weft.yield()
+      end
+    end)
+    t.truthy(ticking)
+    local ms, here = native.nap(30)
+    t.eq(ms, 30)
+    t.falsy(here)
+  end)
+  t.truthy(others > 1, others)
+  local e = t.raises(nil, native.nap, 0)
+  t.truthy(tostring(e):find "no nap", tostring(e))
+end)
+
+t.test("many blocking calls at once, and inside coroutines", function()
+  local results = weft.map({ 5, 4, 3, 2, 1 }, function(ms) return (native.nap(ms)) end, { limit = 5 })
+  t.same(results, { 5, 4, 3, 2, 1 })
+  if t.puc51 then return end
+  local inner = coroutine.wrap(function() coroutine.yield((native.nap(2))) end)
+  t.eq(inner(), 2)
+end)
+
+t.test("a cancelled fiber ends after its blocking call", function()
+  local at
+  weft.scope(function(s)
+    local f = s:spawn(function()
+      native.nap(30)
+      at = weft.now()
+      weft.sleep(10)
+    end)
+    weft.sleep(0.005)
+    local cancelled = weft.now()
+    f:cancel()
+    t.pcall(f.join, f)
+    t.truthy(at and at >= cancelled)
+    t.eq(f:status(), "cancelled")
+  end)
+end)
+
+t.outside("outside a fiber a blocking call blocks", function()
+  local ms, here = native.nap(2)
+  t.eq(ms, 2)
+  t.truthy(here)
+end)
+
+t.test("leave_for lets threads in, not fibers", function()
+  local turns, fibers = 0, 0
+  function _G.native_turn() turns = turns + 1 end
+  local job = native.enter(1, 5)
+  weft.spawn(function() fibers = fibers + 1 end)
+  repeat t.truthy(native.nap_outside(5)) until turns > 0
+  t.eq(fibers, 0)
+  weft.yield()
+  t.eq(fibers, 1)
+  t.eq(job:join(), 0)
+  t.eq(turns, 5)
+  _G.native_turn = nil
+end)
+
+-- ---------------------------------------------------------------- completions
+
+t.test("what a thread completes is an operation", function()
+  local op, job = native.later(5)
+  t.same({ op:perform() }, { 7, "done" })
+  t.same({ op:perform() }, { 7, "done" })
+  job:join()
+  local late, other = native.later(30)
+  local timer = weft.sleep_op(0.001):wrap(function() return "timer" end)
+  local won = weft.race { late:wrap(function() return "late" end), timer }
+  t.eq(won:perform(), "timer")
+  other:join()
+  t.eq(won:perform(), "late")
+end)
+
+t.test("a completion that nobody waits for any more", function()
+  local job = select(2, native.later(1))
+  collectgarbage()
+  job:join()
+  collectgarbage()
+end)
+
+t.outside("a completion needs a runtime", function()
+  local e = t.raises(nil, native.later, 1)
+  t.truthy(tostring(e):find "needs a runtime", tostring(e))
+end)
+
+-- ---------------------------------------------------------------- driven piece by piece
+
+attached("yield lets handlers run, and threads in", function()
+  local got
+  local job = native.post(function(_, i) got = i end, 1, 1, 5)
+  t.truthy(embed.yield(60))
+  t.eq(got, 1)
+  t.eq(join(job), 0)
+  t.falsy(embed.yield(0))
+  local before = weft.now()
+  t.falsy(embed.yield(0.01))
+  t.truthy(weft.now() - before >= 0.01)
+  local turns = 0
+  function _G.native_turn() turns = turns + 1 end
+  job = native.enter(1, 1, 5)
+  t.truthy(embed.yield(60))
+  t.eq(turns, 1)
+  t.eq(join(job), 0)
+  _G.native_turn = nil
+end)
+
+attached("to yield may be all that a client does", function()
+  local total = 0
+  local job = native.post(function() total = total + 1 end, 4, 500)
+  drive_until(function() return total == 2000 end)
+  t.eq(join(job), 0)
+end)
+
+t.test("yield in a fiber waits for a handler", function()
+  local got
+  local job = native.post(function() got = true end, 1, 1, 5)
+  t.truthy(embed.yield(60))
+  t.truthy(got)
+  t.eq(job:join(), 0)
+  t.falsy(embed.yield(0))
+  t.falsy(embed.yield(0.001))
+end)
+
+local function readable(seconds) return embed.wait_events(seconds) end
+
+attached("event_fd is one descriptor", function()
+  local fd, message, code = embed.event_fd()
+  if not fd then
+    t.eq(code, "EOPNOTSUPP")
+    t.skip(message)
+  end
+  t.eq(embed.event_fd(), fd)
+end)
+
+attached("wait_events: threads, timers, fibers", function()
+  if not embed.event_fd() then t.skip "no descriptor of this backend" end
+  t.falsy(readable(0))
+  t.falsy(readable(0.01))
+  local got = 0
+  local job = native.post(function() got = got + 1 end, 1, 1, 10)
+  t.truthy(readable(60))
+  t.truthy(readable(0))
+  t.truthy(embed.yield(1))
+  t.eq(got, 1)
+  t.eq(join(job), 0)
+  embed.step()
+  t.falsy(readable(0))
+  weft.spawn(function() weft.sleep(0.01) got = "timer" end)
+  t.truthy(readable(0))
+  embed.step()
+  t.falsy(readable(0))
+  t.truthy(readable(60))
+  while got ~= "timer" do embed.step(1) end
+  function _G.native_turn() got = "entered" end
+  job = native.enter(1, 1)
+  t.truthy(readable(60))
+  embed.yield(60)
+  t.eq(got, "entered")
+  t.eq(join(job), 0)
+  _G.native_turn = nil
+end)
