@@ -237,14 +237,14 @@ void shared_state::push(posted_event* e) noexcept {
   while (!events_.compare_exchange_weak(top, e, std::memory_order_seq_cst));
   if (closed_.load(std::memory_order_seq_cst))
     return drop_events(events_.exchange(nullptr, std::memory_order_acq_rel));
-  if (!scheduled_.load(std::memory_order_seq_cst) &&
-      !scheduled_.exchange(true, std::memory_order_seq_cst))
-    schedule();
+  if (!scheduled_.load(std::memory_order_seq_cst)) schedule();
 }
 
+/// Under the lock as one step: whoever attaches meanwhile posts the pump for what was scheduled
+/// before.
 void shared_state::schedule() noexcept {
   const std::lock_guard held(mutex_);
-  if (worker_) worker_->post(pump_);
+  if (!scheduled_.exchange(true, std::memory_order_seq_cst) && worker_) worker_->post(pump_);
 }
 
 /// The oldest event, which stays until it is delivered; null if there is none.

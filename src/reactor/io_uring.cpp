@@ -262,6 +262,7 @@ bool uring::take_over() noexcept {
     else
       release(i);
   }
+  if (watch_ >= 0) wake();  // who watches the other ring begins anew
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "weft/weft.h"
 
@@ -35,7 +36,7 @@ typedef struct job {
   weft_state *state;
   weft_handler *handler;
   weft_completion *completion;
-  int call;
+  int descriptor;        /* to write to, or 0 */
   pthread_mutex_t mutex; /* all below */
   int next;              /* threads that have begun */
   int64_t turns;         /* how often the state has changed hands, under its gate */
@@ -104,6 +105,8 @@ static int joined(lua_State *L) {
   for (i = 0; i < n; ++i) push_value(L, &j->results.values[i]);
   free(j->results.values);
   memset(&j->results, 0, sizeof j->results);
+  if (j->descriptor > 0) close(j->descriptor);
+  j->descriptor = 0;
   if (j->handler) weft_handler_release(j->handler);
   if (j->state) weft_state_release(j->state);
   j->handler = NULL;
@@ -321,6 +324,35 @@ static int l_later(lua_State *L) {
   return 2;
 }
 
+/* ---- a descriptor that becomes readable while the state sleeps ---- */
+
+static void *write_later(void *arg) {
+  job *j = (job *)arg;
+  sleep_for(j->delay);
+  if (write(j->descriptor, "x", 1) != 1) note(j, WEFT_ERROR);
+  return NULL;
+}
+
+/* pipe(ms) -> descriptor to read from, job: a byte comes after so long */
+static int l_pipe(lua_State *L) {
+  int ends[2];
+  job *j = new_job(L, 1);
+  j->delay = (int64_t)(luaL_checknumber(L, 1) * millisecond);
+  if (pipe(ends) != 0) return luaL_error(L, "pipe failed");
+  j->descriptor = ends[1];
+  lua_pushinteger(L, ends[0]);
+  lua_insert(L, -2);
+  start(L, j, write_later);
+  return 2;
+}
+
+/* close(descriptor...) */
+static int l_close(lua_State *L) {
+  int i;
+  for (i = 1; i <= lua_gettop(L); ++i) close((int)luaL_checkinteger(L, i));
+  return 0;
+}
+
 /* clock() -> nanoseconds */
 static int l_clock(lua_State *L) {
   lua_pushnumber(L, (lua_Number)now());
@@ -335,7 +367,8 @@ int luaopen_weft_native(lua_State *L) {
                    {"call", l_call},           {"enter", l_enter},
                    {"try_enter", l_try_enter}, {"enter_here", l_enter_here},
                    {"nap", l_nap},             {"nap_outside", l_nap_outside},
-                   {"later", l_later},         {"clock", l_clock}};
+                   {"later", l_later},         {"clock", l_clock},
+                   {"pipe", l_pipe},           {"close", l_close}};
   size_t i;
   luaL_newmetatable(L, "weft_native.job");
   lua_newtable(L);

@@ -200,6 +200,23 @@ t.test("inside, spawn and post are allowed, a wait raises", function()
   t.truthy(tostring(refused):find "only a fiber can", tostring(refused))
 end)
 
+t.test("what a thread closes while the state sleeps takes no wake-up from the others", function()
+  local listener = assert(weft.net.tcp.listen("127.0.0.1", 0))
+  local near = assert(weft.net.tcp.connect(listener:address()))
+  local far = assert(listener:accept())
+  local read, job = native.pipe(60)
+  t.eq(select(3, weft.timeout(near:read_some_op(), 0.001):perform()), "timeout")
+  function _G.native_turn() near:close() end
+  local entering = native.enter(1, 1, 20)
+  t.truthy(assert(weft.pollable(read)):readable())
+  t.eq(entering:join(), 0)
+  _G.native_turn = nil
+  t.eq(job:join(), 0)
+  far:close()
+  listener:close()
+  native.close(read)
+end)
+
 t.test("a thread may not hold two states, nor wait for the one that it runs", function()
   t.eq(native.enter_here(), HELD)
   local job = native.try_enter(1000)
