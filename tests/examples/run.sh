@@ -282,6 +282,58 @@ loop_examples() {
   alive loop-udp-echo "$pid"
 }
 
+# LuaVortex's clients and server, and several interpreters in one process.
+vortex_examples() {
+  local version pid port
+  version=$($runner tests/examples/lua_version.lua)
+  if [ ! -e "$build/test-lib/$version/vortex_engine.so" ]; then
+    skip vortex "examples/vortex/engine.c was not built"
+    return
+  fi
+  local -x LUA_CPATH="$build/test-lib/$version/?.so;${LUA_CPATH:-;}"
+  serve vortex-server examples/vortex/server.lua || return
+  # A client with a main loop of its own owns the thread: it is no fiber.
+  case $label in weft*) ;; *)
+    run vortex/main_loop.lua examples/vortex/main_loop.lua "$port" \
+      && printf 'reply %d: MESSAGE %d\n' 1 1 2 2 3 3 > "$dir/want" && echo "no busy waiting" >> "$dir/want" \
+      && same vortex/main_loop.lua "$dir/want" "$dir/out" ;;
+  esac
+  run vortex/client.lua examples/vortex/client.lua "$port" quit \
+    && printf 'Let other threads to enter..\nreply %d: THIS IS A TEST...\n' 1 2 3 > "$dir/want" \
+    && same vortex/client.lua "$dir/want" "$dir/out"
+  if wait "$pid" && [ "$(tail -1 "$dir/vortex-server.log")" = "the server ends" ]; then ok; else
+    fail vortex/server.lua "it does not end as it should" "$dir/vortex-server.log" "$dir/vortex-server.log.err"
+  fi
+  servers=()
+  [ -x "$build/examples/hosts-$label/interpreters" ] || return
+  runner="$build/examples/hosts-$label/interpreters" run vortex/interpreters.c examples/vortex/interpreter.lua \
+    && echo "4 interpreters, each in its handlers while the others were" > "$dir/want" \
+    && same vortex/interpreters.c "$dir/want" "$dir/out"
+}
+
+# Lua inside the main loops of others (programs linked with liblua, so not for the weft command), and the reverse.
+foreign_loops() {
+  local source name host
+  for source in examples/loops/*.c examples/loops/*.cpp; do
+    name=$(basename "${source%.*}")
+    host=$build/examples/hosts-$label/$name
+    if [ ! -x "$host" ]; then
+      [ "$label" != lua5.4 ] || skip "$source" "it was not built"
+      continue
+    fi
+    SDL_VIDEODRIVER=dummy runner=$host run "$source" examples/loops/work.lua || continue
+    { echo "slept 5 times, 5 echoes, 5 posts"; sed -n 's/.*--> \(.*[^ */]\).*/\1/p' "$source"; } > "$dir/want"
+    same "$source" "$dir/want" "$dir/out"
+  done
+  if ! $runner tests/examples/has_cqueues.lua; then
+    skip loops/cqueues.lua "no cqueues"
+    return
+  fi
+  run loops/cqueues.lua examples/loops/cqueues.lua || return
+  sed -n 's/.*--> //p' examples/loops/cqueues.lua > "$dir/want"
+  same loops/cqueues.lua "$dir/want" "$dir/out"
+}
+
 all() {  # LABEL RUNNER
   label=$1 runner=$2
   puc51=$($runner tests/examples/is_puc51.lua 2> /dev/null)
@@ -289,6 +341,9 @@ all() {  # LABEL RUNNER
   stop_servers
   loop_examples
   stop_servers
+  vortex_examples
+  stop_servers
+  foreign_loops
   docs
 }
 

@@ -1,0 +1,3 @@
+-- SPDX-License-Identifier: MIT
+-- Prints the version of this Lua: where its libraries are.
+print((_VERSION:match "%d+%.%d+"))
