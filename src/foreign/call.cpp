@@ -112,7 +112,6 @@ void reset_call(call& c) noexcept {
   c.arrived = c.streams = c.fleeting = false;
   c.on_arrival = nullptr;
   c.holder = nullptr;
-  c.at = nullptr;
   c.word.store((c.generation() + 1) * call::generation_step, std::memory_order_release);
 }
 

@@ -50,8 +50,8 @@ struct call : piled, core::list_node {
   static constexpr std::size_t inline_size = 64;
 
   core::atomic<std::uint64_t> word{0};
-  std::uint32_t place = 0;  // in the table
-  host* at = nullptr;
+  std::uint32_t place = 0;          // in the table
+  core::atomic<host*> at{nullptr};  // stays when the call ends: a part may be on its way there
 
   // What is asked.
   char* data = nullptr;  // the request; what was lent, `inlined`, or malloc'ed

@@ -62,7 +62,7 @@ int answer(weft_task* task, int status, char* data, std::size_t size) noexcept {
     c->answer = data;
     c->answer_size = data ? size : 0;
   }
-  host::give_back(*c->at, *c);
+  host::give_back(*c, *c);
   return 0;
 }
 
@@ -143,7 +143,7 @@ int weft_task_respond_copy(weft_task* task, int status, const void* data, std::s
   c->status = status;
   c->answer = copy;
   c->answer_size = size;
-  host::give_back(*c->at, *c);
+  host::give_back(*c, *c);
   return 0;
 }
 
@@ -158,7 +158,7 @@ int weft_task_respond_part(weft_task* task, char* data, std::size_t size) {
   p->data = data;
   p->size = length_of(data, size);
   c->unread.fetch_add(1, std::memory_order_relaxed);
-  host::give_back(*c->at, *p);
+  host::give_back(*c, *p);
   return 0;
 }
 

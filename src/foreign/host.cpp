@@ -100,7 +100,7 @@ host::posting host::post(queue& to, const request& what, core::nanoseconds deadl
     if (what.release) what.release(what.owner);
     return {outcome::no_memory, nullptr};
   }
-  c->at = this;
+  c->at.store(this, std::memory_order_relaxed);
   c->deadline = deadline;
   bool parked = false;
   const queue::outcome how = to.post(*c, &parked);
@@ -203,7 +203,8 @@ bool host::has_answers() const noexcept { return !is_mark(answers_.top()); }
 bool host::arm() noexcept { return answers_.change(nullptr, &armed_mark) || !has_answers(); }
 void host::disarm() noexcept { answers_.change(&armed_mark, nullptr); }
 
-void host::give_back(host& to, piled& p) noexcept {
+void host::give_back(const call& of, piled& p) noexcept {
+  host& to = *of.at.load(std::memory_order_relaxed);  // hosts are never freed
   piled* before = nullptr;
   if (!to.answers_.push(p, &closed_mark, is_mark, &before)) {
     if (p.is_part)

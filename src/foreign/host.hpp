@@ -76,8 +76,8 @@ class WEFT_API host {
   /// Calls that are held and have not arrived.
   std::size_t pending() const noexcept { return pending_; }
 
-  /// Any thread: an answered call, or a part.
-  static void give_back(host& to, piled& p) noexcept;
+  /// Any thread: what belongs to a call, itself when it is answered, or a part.
+  static void give_back(const call& of, piled& p) noexcept;
 
  private:
   host() = default;

@@ -22,7 +22,8 @@ class pile {
   /// a mark of `marks` ends the chain, as null does.
   template <class IsMark>
   bool push(piled& p, const piled* refusing, IsMark is_mark, piled** before) noexcept {
-    piled* seen = top_.load(std::memory_order_relaxed);
+    // Who is refused frees p: after what the consumer has done before it closed.
+    piled* seen = top_.load(std::memory_order_acquire);
     do {
       if (refusing && seen == refusing) return false;
       p.next = is_mark(seen) ? nullptr : seen;

@@ -96,7 +96,7 @@ int queue::take(weft_task** tasks, int max) noexcept {
     const std::uint64_t before = c.word.fetch_or(call::taken, std::memory_order_acq_rel);
     if (before & call::abandoned) {
       c.word.fetch_or(call::answered, std::memory_order_relaxed);
-      host::give_back(*c.at, c);
+      host::give_back(c, c);
       continue;
     }
     tasks[n++] = c.token();

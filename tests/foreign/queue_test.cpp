@@ -364,6 +364,31 @@ TEST(foreign_call, parts_arrive_in_order_and_are_counted) {
   s.at().leave(*c);  // with a part that nobody has read
 }
 
+TEST(foreign_call, parts_that_race_the_answer_are_taken_or_refused) {
+  sleeper s;
+  queue& q = *queue::make(10, nullptr);
+  std::atomic<weft_task*> current{nullptr};
+  std::atomic<bool> over{false};
+  std::thread sender([&] {
+    while (!over.load()) {
+      char* const bytes = copy_of("part");
+      if (weft_task_respond_part(current.load(), bytes, 4) != 0) std::free(bytes);
+    }
+  });
+  for (int i = 0; i < 20000; ++i) {
+    call* const c = s.post(q, "x");
+    weft_task* const t = weft_task_poll(q.token());
+    current.store(t);
+    EXPECT_EQ(weft_task_respond_copy(t, 0, "end", 3), 0);
+    s.run_until(0);
+    EXPECT_EQ(answer_of(*c), "end");
+    s.at().leave(*c);
+  }
+  over.store(true);
+  sender.join();
+  s.at().deliver();
+}
+
 TEST(foreign_host, is_notified_once_for_many_answers) {
   sleeper s;
   queue& q = *queue::make(10, nullptr);
