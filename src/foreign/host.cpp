@@ -64,6 +64,11 @@ void host::close() noexcept {
   next_ = std::exchange(pool, this);
 }
 
+void host::forget() noexcept {
+  while (call* c = held_.pop_front())
+    if (c->holder) *c->holder = nullptr;
+}
+
 call* host::new_call(const request& what) noexcept {
   if (!spare_) spare_ = allocate_calls();
   if (!spare_) return nullptr;

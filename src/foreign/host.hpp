@@ -73,6 +73,9 @@ class WEFT_API host {
   bool arm() noexcept;
   /// Takes arm() back, if nobody has notified yet.
   void disarm() noexcept;
+  /// In the child of a fork, in place of closing: threads that are not there any more may have held
+  /// its locks and the queues'. Its holders no longer have their calls; it is never freed.
+  void forget() noexcept;
   /// Calls that are held and have not arrived.
   std::size_t pending() const noexcept { return pending_; }
 

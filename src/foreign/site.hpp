@@ -32,6 +32,8 @@ class WEFT_API site {
   host::posting post(queue& to, const request& what, core::nanoseconds deadline) noexcept;
   /// As host::leave.
   void leave(call& c) noexcept;
+  /// As host::forget; then it can only be retired.
+  void forget_host() noexcept { host_.release()->forget(); }
   /// Before another worker's loop runs on this thread.
   void flush() noexcept { host_->flush(); }
 

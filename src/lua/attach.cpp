@@ -69,6 +69,7 @@ void end_attachment(lua_State* L, state& s, const attachment& outer) noexcept {
   if (s.shared) s.shared->move_to(outer.worker, outer.owns_worker);
   s.root->closed = true;
   release_scope(L, *s.root);
+  if (s.foreign && s.forks != forks_of_process()) s.foreign->forget_host();
   foreign::site::pointer(s.foreign).reset();
   if (s.owns_worker) const std::unique_ptr<core::worker> gone(s.worker);
   static_cast<attachment&>(s) = outer;

@@ -396,7 +396,7 @@ int stream_tostring(lua_State* L) {
 
 int runtime_gc(lua_State* L) {
   auto& rt = *static_cast<runtime*>(lua_touserdata(L, 1));
-  if (rt.tasks && !rt.tasks->finished()) rt.tasks->finish();
+  if (rt.lives()) rt.tasks->finish();  // in a child of a fork its lock may be held for good
   std::free(std::exchange(rt.message, nullptr));
   return 0;
 }

@@ -431,6 +431,17 @@ TEST(foreign_host, may_go_before_the_answers_come) {
   other.at().leave(*c);
 }
 
+TEST(foreign_host, is_forgotten_in_the_child_of_a_fork) {
+  const auto forget = [] {
+    host::pointer h = host::open(+[](void*) noexcept {}, nullptr);
+    call* held = h->post(*queue::make(1, nullptr), {}, forever).made;
+    held->holder = &held;
+    h.release()->forget();
+    std::_Exit(held ? 1 : 0);
+  };
+  EXPECT_EXIT(forget(), testing::ExitedWithCode(0), "");
+}
+
 TEST(foreign_host, callbacks_may_post_and_leave) {
   sleeper s;
   queue& q = *queue::make(100, nullptr);

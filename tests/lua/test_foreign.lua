@@ -384,6 +384,60 @@ t.test("a runtime that is unpinned goes when nobody refers to it", function()
   watcher:unload()
 end)
 
+t.test("a runtime that somebody else loads without unpin stays", function()
+  local path, config = path_of "various", "threads=1 pinned later"
+  local before
+  local function use()
+    local rt = assert(load(path, config, { unpin = true }))
+    t.eq(load(path, config), rt)
+    before = select(2, rt:inits())
+  end
+  use()
+  collectgarbage()
+  collectgarbage()
+  local rt = assert(load(path, config))
+  t.eq(select(2, rt:inits()), before)
+  rt:unload()
+end)
+
+-- Of a process in which threads of the library hold the queue's lock most of the time.
+t.test("the child of a fork can neither call nor be held up", function()
+  local path = path_of "various"
+  local out = t.program(([[
+    local weft = require "weft"
+    local rt = assert(weft.foreign.load(%q, "busy=2"))
+    weft.run(function() print(rt:echo("before")) end)
+    local who = "parent"
+    for _ = 1, 20 do
+      local status = select(4, weft.foreign.load(%q, "fork"))
+      if status ~= 1 then who = status == 2 and "child" or "child hung: " .. status break end
+    end
+    weft.run(function() print(who, rt:echo("after")) end)
+    rt:unload()]]):format(path, path))
+  t.contains(out.out, "true\tbefore")
+  t.contains(out.out, "parent\ttrue\tafter")
+  t.contains(out.out, "child\tfalse\tunloaded")
+  t.eq(out.code, 0)
+  t.eq(out.err, "")
+end)
+
+t.test("names of methods are bounded", function()
+  local out = t.program(([[
+    local weft = require "weft"
+    local rt = assert(weft.foreign.load(%q))
+    weft.run(function()
+      local ok, why
+      for i = 1, 100 do
+        ok, why = pcall(function() return rt[("x"):rep(20000) .. i] end)
+        if not ok then break end
+      end
+      print(ok, why)
+      print(rt:echo("still"))
+    end)]]):format(path_of "various"))
+  t.match(out.out, "^false\t[^\n]*too many names of methods")
+  t.contains(out.out, "true\tstill")
+end)
+
 t.test("the functions of both older generations are found by name", function()
   for _, name in ipairs { "echo_ffi", "echo_nonblocking" } do
     local path = path_of(name)

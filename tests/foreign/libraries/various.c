@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * A foreign library for the tests, against weft/foreign.h alone: nothing of weft's is linked. What it does
- * with a task is the method's name. The configuration: "threads=N ..." or "fail=N TEXT". */
+ * with a task is the method's name. The configuration: "threads=N ...", "busy=N" (threads that never park), "fail=N TEXT", or
+ * "fork": init forks, and fails with 2 in the child; with 1 in the parent when the child has ended well, else with more. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "weft/foreign.h"
 
@@ -14,6 +18,7 @@ struct runtime {
   const weft_foreign *weft;
   weft_queue *queue;
   const char *config;
+  int64_t timeout; /* of a poll */
   weft_task *kept; /* of "keep", for "answer_kept" */
 };
 
@@ -142,10 +147,23 @@ static void *serve(void *p) {
   struct runtime *r = p;
   weft_task *tasks[16];
   int n;
-  while ((n = r->weft->poll_many(r->queue, tasks, 16, -1)) >= 0)
+  while ((n = r->weft->poll_many(r->queue, tasks, 16, r->timeout)) >= 0)
     for (int i = 0; i < n; ++i) answer(r, tasks[i]);
   atomic_fetch_add(&ended, 1);
   return NULL;
+}
+
+static int forked(void) {
+  int status = 0;
+  pid_t child = fork();
+  if (child == 0) return 2;
+  if (child < 0) return 3;
+  for (int i = 0; i < 2000 && waitpid(child, &status, WNOHANG) == 0; ++i) sleep_ms(5);
+  if (kill(child, 0) == 0) { /* it hangs */
+    kill(child, SIGKILL);
+    return 4;
+  }
+  return status == 0 ? 1 : 5;
 }
 
 __attribute__((visibility("default"))) int weft_foreign_init(const weft_foreign *weft,
@@ -158,12 +176,15 @@ __attribute__((visibility("default"))) int weft_foreign_init(const weft_foreign 
     if (strchr(config, ' ')) weft->init_error(queue, strchr(config, ' ') + 1);
     return atoi(config + 5);
   }
+  if (config && strcmp(config, "fork") == 0) return forked();
   if (config && strncmp(config, "threads=", 8) == 0) threads = atoi(config + 8);
+  int busy = config && strncmp(config, "busy=", 5) == 0;
+  if (busy) threads = atoi(config + 5);
   /* Threads of a runtime that is unloaded may still use it: it stays, as the runtime does. */
   static struct runtime runtimes[256];
   static atomic_int used;
   struct runtime *r = &runtimes[atomic_fetch_add(&used, 1) % 256];
-  *r = (struct runtime){weft, queue, config, NULL};
+  *r = (struct runtime){weft, queue, config, busy ? 0 : -1, NULL};
   for (int i = 0; i < threads; ++i) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, serve, r) != 0) return 98;
