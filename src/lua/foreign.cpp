@@ -378,8 +378,9 @@ int stream_close(lua_State* L) {
   if (object.it) {
     while (core::wait_record* r = object.it->waiters.pop_front()) {
       core::task& waiter = *r->owner;
+      if (!waiter.complete_at_home(r->arm)) continue;  // another arm of its choice has won
       waiter.closed = true;
-      if (waiter.complete_at_home(r->arm)) waiter.kind->wake(waiter);
+      waiter.kind->wake(waiter);
     }
   }
   object.end();

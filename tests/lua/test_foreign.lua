@@ -555,6 +555,18 @@ t.test("closing wakes who is reading; reading is an operation", function()
   end)
 end)
 
+t.test("closing the parts takes nothing from another arm that has won", function()
+  with(function(rt)
+    local parts, channel = rt:never_parts(), weft.channel()
+    weft.scope(function(s)
+      s:spawn(function() t.eq(weft.choose(parts:read_op(), channel:get_op()):perform(), "message") end)
+      weft.yield()
+      channel:put("message")
+      parts:close()
+    end)
+  end)
+end)
+
 -- ---------------------------------------------------------------- for long
 
 t.test("memory is flat", function()
