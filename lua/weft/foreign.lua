@@ -169,7 +169,10 @@ function foreign.load(lib, cfg, opts)
   local path, names = find(lib)
   local key = (path or lib) .. (cfg and "\0" .. cfg or "")
   local rt = cached(key)
-  if rt then return rt end
+  if rt then
+    if not opts.unpin then runtimes[key] = rt end
+    return rt
+  end
   local handle, message, code, status = load_handle(lib, path, names, cfg, max_queue, opts.is_global, timeout)
   if not handle then return nil, message, code, status end
   rt = new_runtime(handle, path or lib, key, timeout)
