@@ -6,11 +6,13 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace weft::inline v0::foreign {
 
@@ -56,6 +58,8 @@ void keep_freed_memory() noexcept {
   va_end(arguments);
   return l;
 }
+
+constexpr std::size_t bytes_of_a_name = 64;  // beyond its characters
 
 using old_init_function = int(char* config, void* queue);
 
@@ -104,7 +108,13 @@ loaded load(const char* file, const load_options& options) noexcept {
 const char* lasting_name(const char* name) noexcept try {
   static std::mutex mutex;
   static auto& names = *new std::set<std::string, std::less<>>();  // lint: ok, never destroyed
+  static std::size_t left = std::size_t{1} << 20;
   const std::lock_guard held(mutex);
+  if (const auto known = names.find(std::string_view(name)); known != names.end())
+    return known->c_str();
+  const std::size_t size = std::strlen(name) + bytes_of_a_name;
+  if (size > left) return nullptr;
+  left -= size;
   return names.emplace(name).first->c_str();
 } catch (const std::bad_alloc&) {
   return nullptr;

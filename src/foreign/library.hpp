@@ -26,7 +26,8 @@ struct loaded {
 /// called on any thread, by several at once.
 WEFT_API loaded load(const char* file, const load_options& options) noexcept;
 
-/// The same name at an address that stays for good (request::method). Null: not enough memory.
+/// The same name at an address that stays for good (request::method). Null: not enough memory, or
+/// they are more than a MiB in all: a program makes up names.
 WEFT_API const char* lasting_name(const char* name) noexcept;
 
 }  // namespace weft::inline v0::foreign

@@ -249,12 +249,18 @@ runtime& runtime_at(lua_State* L, state& s, int arg) {
   return *rt;
 }
 
+/// A method's name, which stays for good.
+const char* check_name(lua_State* L, int arg) {
+  const char* const name = foreign::lasting_name(luaL_checkstring(L, arg));
+  if (!name) raise(L, "too many names of methods: they stay in memory, a MiB in all");
+  return name;
+}
+
 /// foreign_op(runtime, method, request) -> the operation of one performance.
 int foreign_op(lua_State* L) {
   state& s = state_of(L);
   runtime& rt = runtime_at(L, s, 1);
-  const char* const method = foreign::lasting_name(luaL_checkstring(L, 2));
-  if (!method) return luaL_error(L, "not enough memory");
+  const char* const method = check_name(L, 2);
   check_request(L, s, method, 3);
   lua_settop(L, 3);
   call_object& object = new_object(L, anchor_foreign_call_mt);
@@ -341,8 +347,7 @@ const operation_kind stream_kind = {.waits_for = "a part of a foreign library's 
 int foreign_stream(lua_State* L) {
   state& s = state_of(L);
   runtime& rt = runtime_at(L, s, 1);
-  const char* const method = foreign::lasting_name(luaL_checkstring(L, 2));
-  if (!method) return luaL_error(L, "not enough memory");
+  const char* const method = check_name(L, 2);
   running_fiber(L, s, method);
   check_request(L, s, method, 3);
   call_object& object = new_object(L, anchor_parts_mt);
@@ -429,8 +434,7 @@ int foreign_load(lua_State* L) {
 /// foreign_method(runtime, name) -> function(self, request)
 int foreign_method(lua_State* L) {
   runtime_at(L, state_of(L), 1);
-  const char* const name = foreign::lasting_name(luaL_checkstring(L, 2));
-  if (!name) return luaL_error(L, "not enough memory");
+  const char* const name = check_name(L, 2);
   lua_pushvalue(L, lua_upvalueindex(state_upvalue));
   lua_pushvalue(L, lua_upvalueindex(anchors_upvalue));
   lua_pushvalue(L, 1);

@@ -35,7 +35,8 @@ WEFT_API void weft_nginx_load(weft_nginx* bridge, const char* file, const char* 
 /* What has been posted is still handed out; then the library's polls return NULL. Nothing can be
  * posted. */
 WEFT_API void weft_nginx_unload(weft_nginx_library* library);
-/* The name at an address that stays for good, for post. NULL: not enough memory. */
+/* The name at an address that stays for good, for post. NULL: not enough memory, or of them more
+ * than a MiB. */
 WEFT_API const char* weft_nginx_name(const char* name);
 
 /* A call: from post until leave, then to be posted again. */

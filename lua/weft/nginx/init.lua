@@ -89,7 +89,7 @@ function host.method(handle, name)
   end
   local library, timeout = handle.library, handle.timeout
   local lasting = abi.weft_nginx_name(name)
-  if lasting == nil then error "not enough memory" end
+  if lasting == nil then core.misuse "too many names of methods: they stay in memory, a MiB in all" end
   return function(_, request)
     local phase = ngx.get_phase()
     if parks_not[phase] then core.misuse("a foreign call has to wait, which it cannot in the phase " .. phase) end
