@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lua/buffer.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstdlib>
@@ -21,10 +22,26 @@ struct byte_block {
 namespace {
 
 constexpr std::size_t least_capacity = 64;
+constexpr std::size_t least_payment = 256 << 10;
+
+constinit thread_local std::size_t unpaid = 0;  // bytes of new blocks that pay() has not counted
+
+/// The collector does not see blocks: it works for them as for as many bytes of its own, or buffers
+/// that are garbage would pile up.
+void pay(lua_State* L) {
+  if (unpaid < least_payment) return;
+  const auto kib = static_cast<int>(std::min(unpaid >> 10, std::size_t{1} << 20));
+  unpaid = 0;
+#if LUA_VERSION_NUM >= 502
+  if (!lua_gc(L, LUA_GCISRUNNING, 0)) return;
+#endif
+  lua_gc(L, LUA_GCSTEP, kib);
+}
 
 byte_block* make_block(std::size_t capacity) noexcept {
   if (capacity > PTRDIFF_MAX - sizeof(byte_block)) return nullptr;
   void* const p = std::malloc(sizeof(byte_block) + capacity + 1);
+  if (p) unpaid += capacity;
   return p ? ::new (p) byte_block{1, 0, capacity} : nullptr;
 }
 
@@ -89,6 +106,7 @@ void* lend(buffer& b) noexcept {
 namespace {
 
 buffer& new_buffer(lua_State* L) {
+  pay(L);
   auto* b = ::new (new_userdata(L, sizeof(buffer), 0)) buffer();
   push_anchor(L, anchor_buffer_mt);
   lua_setmetatable(L, -2);
@@ -147,7 +165,8 @@ lua_Number check_place(lua_State* L, const char* method, int arg, lua_Number oth
   if (lua_isnoneornil(L, arg)) return otherwise;
   if (lua_type(L, arg) != LUA_TNUMBER) bad_argument(L, method, arg, "number", arg - 1);
   const lua_Number n = lua_tonumber(L, arg);
-  if (n != static_cast<lua_Number>(static_cast<std::int64_t>(n)))
+  const bool in_range = n >= -9.2e18 && n <= 9.2e18;
+  if (!in_range || n != static_cast<lua_Number>(static_cast<std::int64_t>(n)))
     raise(L, "bad argument #%d to '%s' (number has no integer representation)", arg - 1, method);
   return n;
 }

@@ -124,6 +124,17 @@ t.test("reading into a buffer", function()
   l:close()
 end)
 
+t.test("buffers that are garbage do not pile up", function()
+  local bytes = ("x"):rep(100000)
+  collectgarbage()
+  local before, most = t.resident(), 0
+  for i = 1, 4000 do
+    weft.buffer(bytes)
+    if i % 100 == 0 then most = math.max(most, t.resident()) end
+  end
+  if not os.getenv "WEFT_TEST_SANITIZED" then t.between(most - before, -1e9, 100000) end
+end)
+
 t.test("a buffer as a request is not copied, and not changed by what comes after", function()
   local path = t.foreign_library "various" or t.skip "libvarious.so was not built"
   local rt = assert(weft.foreign.load(path, "threads=1 buffer"))
