@@ -110,6 +110,38 @@ for language, name in pairs { C = "upper", Go = "go_upper", Rust = "rust_upper" 
   end)
 end
 
+-- The signals whose handlers were set while a runtime was loaded and answered, and "end".
+local function signals_taken_by(name)
+  local out = t.program(([[
+    local weft = require "weft"
+    local function caught()
+      local digits, set = io.open("/proc/self/status"):read("*a"):match "SigCgt:%%s*(%%x+)", {}
+      for i = 1, 31 do -- glibc takes 32 and 33 for its threads
+        local digit = tonumber(digits:sub(-((i - 1) / 4 - (i - 1) / 4 %% 1) - 1):sub(1, 1), 16)
+        local shifted = digit / 2 ^ ((i - 1) %% 4)
+        set[i] = (shifted - shifted %% 1) %% 2 == 1
+      end
+      return set
+    end
+    weft.run(function()
+      local before = caught()
+      local ok, answer = assert(weft.foreign.load(%q, "1")):echo("x")
+      assert(ok and answer == "x")
+      for i, is in ipairs(caught()) do
+        if is and not before[i] then io.write(i, " ") end
+      end
+      io.write "end"
+    end)]]):format(path_of(name)))
+  t.eq(out.err, "")
+  return out.out
+end
+
+t.test("signals: Go takes BUS, FPE, SEGV, PIPE and URG alone", KEEPS, function()
+  local allowed = { ["7"] = true, ["8"] = true, ["11"] = true, ["13"] = true, ["23"] = true, ["end"] = true }
+  for signal in signals_taken_by("go_echo"):gmatch "%S+" do t.truthy(allowed[signal], "signal " .. signal) end
+end)
+t.test("signals: Rust takes none", function() t.eq(signals_taken_by "rust_echo", "end") end)
+
 -- ---------------------------------------------------------------- real ones
 
 -- A server that answers `requests` requests, each on a connection of its own, after `delay` seconds.
