@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * queue BYTES DEPTH n: the least that a call of another thread costs: a request copied into a list under a mutex, a condition
- * variable for the thread, a list of answers and an eventfd in epoll for the caller. DEPTH calls are out at a time. */
+ * queue BYTES DEPTH n [PAUSE]: the least that a call of another thread costs: a request copied into a list under a mutex, a condition
+ * variable for the thread, a list of answers and an eventfd in epoll for the caller. DEPTH calls are out at a time. PAUSE:
+ * the nanoseconds that the caller sleeps before it asks, in epoll, and the thread before it answers. */
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +27,7 @@ static struct list answers = {PTHREAD_MUTEX_INITIALIZER, NULL, &answers.first};
 static pthread_cond_t posted = PTHREAD_COND_INITIALIZER;
 static int bell, poller;
 static size_t bytes;
+static struct timespec pause_of; /* none: 0 */
 
 /* True: it was empty. */
 static int push(struct list *l, struct call *c) {
@@ -43,6 +46,7 @@ static void *serve(void *p) {
     calls.first = c->next;
     if (!calls.first) calls.last = &calls.first;
     pthread_mutex_unlock(&calls.mutex);
+    if (pause_of.tv_nsec) nanosleep(&pause_of, NULL);
     c->answer = malloc(bytes);
     memcpy(c->answer, c->request, bytes);
     pthread_mutex_lock(&answers.mutex);
@@ -54,6 +58,8 @@ static void *serve(void *p) {
 }
 
 static void post(const char *request) {
+  struct epoll_event none;
+  if (pause_of.tv_nsec) epoll_pwait2(poller, &none, 1, &pause_of, NULL);
   struct call *c = malloc(sizeof *c);
   c->request = malloc(bytes);
   memcpy(c->request, request, bytes);
@@ -103,7 +109,8 @@ static double seconds(clockid_t clock) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) return 2;
+  if (argc != 4 && argc != 5) return 2;
+  if (argc == 5) pause_of.tv_nsec = atol(argv[4]);
   bytes = (size_t)atol(argv[1]);
   long depth = atol(argv[2]), n = atol(argv[3]);
   char *request = malloc(bytes);
@@ -119,7 +126,7 @@ int main(int argc, char **argv) {
   run(request, depth, n);
   cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
   wall = seconds(CLOCK_MONOTONIC) - wall;
-  const char *name = depth == 1 ? "one" : "many";
+  const char *name = pause_of.tv_nsec ? "parked" : depth == 1 ? "one" : "many";
   printf("RESULT %s_%zu %.4f us\nRESULT %s_%zu_wall %.4f us\n", name, bytes, cpu / (double)n * 1e6, name, bytes,
          wall / (double)n * 1e6);
   return 0;
