@@ -9,6 +9,7 @@
 # (with --quick: weft and one Lua). WEFT_RUNNER="command" runs that one alone.
 
 set -u
+native=  # where the guides' Lua modules in C are
 cd "$(dirname "$0")/../.." || exit 2
 quick= build=build/release
 for a in "$@"; do
@@ -135,6 +136,10 @@ docs() {
     language=$(grep -oE 'foreign\.(python|java|node)' "$file" | head -1)
     if [ -n "$language" ] && [ ! -e "$build/lib/weft/libweft-${language#foreign.}.so" ]; then
       skip "$file" "libweft-${language#foreign.}.so was not built"
+      continue
+    fi
+    if grep -q 'require "engine"' "$file" && [ ! -e "$native/engine.so" ]; then
+      skip "$file" "$native/engine.so was not built"
       continue
     fi
     run "$file" "$file" || continue
@@ -351,13 +356,16 @@ if [ -n "${WEFT_RUNNER:-}" ]; then
   all "$WEFT_RUNNER" "$WEFT_RUNNER"
 else
   [ -x "$build/bin/weft" ] || { echo "run.sh: no $build/bin/weft" >&2; exit 2; }
+  native=$build/test-lib/5.4
+  export LUA_CPATH="$native/?.so;;"
   all "weft run" "$build/bin/weft run"
   for lua in lua5.4 luajit lua5.1 lua5.2 lua5.3 lua5.5; do
     command -v $lua > /dev/null || continue
     v=${lua#lua}
     [ $lua = luajit ] && v=5.1
     ls "$build/lib/lua/$v/weft/"*.so > /dev/null 2>&1 || continue
-    export LUA_CPATH="$build/lib/lua/$v/?.so;;"
+    native=$build/test-lib/$v
+    export LUA_CPATH="$build/lib/lua/$v/?.so;$native/?.so;;"
     all $lua $lua
     [ -n "$quick" ] && break
   done
