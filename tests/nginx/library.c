@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What the tests of nginx ask. A request is a command: "echo TEXT", "sleep MS", "fail STATUS TEXT", "nothing",
- * "parts A B C", "never" (until nobody waits), "count" -> "running most-at-once cancelled". With the configuration
+ * "parts A B C", "never" (until nobody waits), "count" -> "running most-at-once cancelled", "ended" -> how many pollers have got NULL. With the configuration
  * "stuck" it never polls. */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,7 +12,7 @@
 #include "weft/foreign.h"
 
 static const weft_foreign *weft;
-static atomic_int running, most, cancelled;
+static atomic_int running, most, cancelled, ended;
 
 static void nap(long milliseconds) {
   const struct timespec length = {milliseconds / 1000, milliseconds % 1000 * 1000000};
@@ -84,6 +84,9 @@ static void answer(weft_task *task) {
     answer_parts(task, request + 6);
   } else if (strcmp(request, "count") == 0) {
     answer_count(task);
+  } else if (strcmp(request, "ended") == 0) {
+    char text[16];
+    weft->respond_copy(task, 0, text, (size_t)snprintf(text, sizeof text, "%d", atomic_load(&ended)));
   } else {
     work_apart(task);
   }
@@ -92,6 +95,7 @@ static void answer(weft_task *task) {
 static void *poll(void *queue) {
   weft_task *task;
   while ((task = weft->poll(queue)) != NULL) answer(task);
+  atomic_fetch_add(&ended, 1);
   return NULL;
 }
 

@@ -110,6 +110,7 @@ weft.run(function()
   matches("a failed init", "/broken", "^nil .*this configuration is broken init failed 7$")
   matches("no such library", "/missing", "^nil .*nowhere%-to%-be%-found.*not found")
   same("unload drains", "/unload?" .. way, "true true slept false unloaded\ntrue")
+  same("a runtime that is unpinned ends when nobody refers to it", "/unpinned", "true x\n1")
 
   -- those who leave
   same("a time-out", "/hurry?never", "false timeout")

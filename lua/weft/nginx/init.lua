@@ -61,7 +61,7 @@ function host.load(file, config, max_queue, is_global, timeout)
   local made = ffi.new "weft_nginx_loaded"
   abi.weft_nginx_load(bridge, file, config, max_queue, is_global and 1 or 0, made)
   if made.library == nil then return nil, ffi.string(made.message), ffi.string(made.code), made.status end
-  return { library = made.library, timeout = timeout, lives = true }
+  return { library = ffi.gc(made.library, abi.weft_nginx_unload), timeout = timeout, lives = true }
 end
 
 function host.unload(handle)
