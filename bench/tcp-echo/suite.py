@@ -24,7 +24,7 @@ def tokio():
 def servers():
     """Peer -> function that gives its command, to which the port is added."""
     def script(lua, name): return lambda: [*lua_command(lua, name), HERE / f"{name}_echo.lua"]
-    def compiled(name, source, *command): return lambda: [built(name, (HERE / source,), (*command, "{out}", HERE / source))]
+    def compiled(name, source, *command, libraries=()): return lambda: [built(name, (HERE / source,), (*command, "{out}", HERE / source, *libraries))]
 
     def native():
         source, lib = HERE / "weft_cpp_echo.cpp", PRESET / "lib"
@@ -32,6 +32,7 @@ def servers():
                       "-o", "{out}", f"-L{lib}", "-lweft", f"-Wl,-rpath,{lib}", "-pthread"))]
 
     yield LIMIT, compiled("epoll_echo", "epoll_echo.c", "gcc", "-O2", "-o")
+    yield "C io_uring", compiled("uring_echo", "uring_echo.c", "gcc", "-O2", "-o", libraries=("-luring",))
     yield "weft C++", native
     yield "Tokio", tokio
     yield "asio", compiled("asio_echo", "asio_echo.cpp", "g++", "-std=c++20", "-O2", "-DNDEBUG", "-pthread", "-o")
