@@ -6,10 +6,12 @@
 
 namespace weft::inline v0::reactor {
 
-/// For kernels with less than this one, which only tests pretend to have.
+/// For kernels with less than this one and for queues that run full, which only tests have.
 struct uring_limits {
   bool deferred = true;     // task work only within our own waits
   bool cooperative = true;  // or at least without interrupts
+  unsigned submissions = 256;
+  unsigned completions = 4096;
 };
 core::reactor* make_io_uring_within(const uring_limits& limits, int* error) noexcept;
 core::reactor* make_io_uring(int* error) noexcept;

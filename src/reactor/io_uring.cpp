@@ -247,7 +247,7 @@ bool uring::take_over() noexcept {
     return true;
   }
   uring_ring fresh;
-  if (fresh.open(ring_.mode()) != 0 || fresh.enable() != 0) return false;
+  if (fresh.open(ring_.mode(), ring_.size()) != 0 || fresh.enable() != 0) return false;
   early_ += reap();  // what the other thread has not fetched
   ring_.swap(fresh);
   fresh.close();
@@ -422,7 +422,7 @@ core::reactor* make_io_uring_within(const uring_limits& limits, int* error) noex
   const uring_mode first = limits.deferred      ? uring_mode::deferred
                            : limits.cooperative ? uring_mode::cooperative
                                                 : uring_mode::plain;
-  *error = -ring.open(first);
+  *error = -ring.open(first, {limits.submissions, limits.completions});
   if (*error != 0) return nullptr;
   const int bell = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (bell < 0) return *error = errno, nullptr;

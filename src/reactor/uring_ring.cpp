@@ -14,8 +14,6 @@ namespace weft::inline v0::reactor {
 
 namespace {
 
-constexpr unsigned submissions = 256;
-constexpr unsigned completions = 4096;
 // Linux 5.13, the first with polls that stay (there is no flag for them), has all of these.
 constexpr unsigned needed =
     IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_RW_CUR_POS | IORING_FEAT_RSRC_TAGS;
@@ -36,17 +34,18 @@ unsigned flags_of(uring_mode m) noexcept {
 
 }  // namespace
 
-int uring_ring::open(uring_mode first) noexcept {
+int uring_ring::open(uring_mode first, uring_size size) noexcept {
   int error = -EINVAL;
   for (auto m = static_cast<unsigned>(first); m <= static_cast<unsigned>(uring_mode::plain); ++m) {
     io_uring_params p = {};
     p.flags = flags_of(static_cast<uring_mode>(m));
-    p.cq_entries = completions;
-    error = io_uring_queue_init_params(submissions, &ring_, &p);
+    p.cq_entries = size.completions;
+    error = io_uring_queue_init_params(size.submissions, &ring_, &p);
     if (error == -EINVAL) continue;
     if (error != 0) return error;
     open_ = true;
     mode_ = static_cast<uring_mode>(m);
+    size_ = size;
     if ((p.features & needed) == needed) return 0;
     close();
     return -ENOSYS;
@@ -78,6 +77,7 @@ void uring_ring::swap(uring_ring& other) noexcept {
   std::swap(ring_, other.ring_);
   std::swap(open_, other.open_);
   std::swap(mode_, other.mode_);
+  std::swap(size_, other.size_);
 }
 
 io_uring_sqe* uring_ring::next() noexcept {

@@ -18,6 +18,12 @@ enum class uring_mode : std::uint8_t {
   plain
 };
 
+/// Entries of the two queues.
+struct uring_size {
+  unsigned submissions;
+  unsigned completions;
+};
+
 class uring_ring {
  public:
   uring_ring() = default;
@@ -26,7 +32,7 @@ class uring_ring {
   ~uring_ring() { close(); }
 
   /// The best mode from `first` on, not enabled yet: 0 or -errno; -ENOSYS below Linux 5.13.
-  int open(uring_mode first) noexcept;
+  int open(uring_mode first, uring_size size) noexcept;
   /// From now on on this thread: 0 or -errno.
   int enable() noexcept;
   void close() noexcept;
@@ -36,6 +42,7 @@ class uring_ring {
 
   bool is_open() const noexcept { return open_; }
   uring_mode mode() const noexcept { return mode_; }
+  uring_size size() const noexcept { return size_; }
   io_uring& raw() noexcept { return ring_; }
 
   /// A submission to fill, or null: the kernel takes none until completions have been fetched.
@@ -67,6 +74,7 @@ class uring_ring {
   io_uring ring_ = {};
   bool open_ = false;
   uring_mode mode_ = uring_mode::plain;
+  uring_size size_ = {};
 };
 
 }  // namespace weft::inline v0::reactor

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <semaphore>
 #include <thread>
 
@@ -197,6 +198,54 @@ TEST_P(reactor_host, a_child_does_not_ring_the_parents_bell) {
   }
   EXPECT_EQ(exit_status_of(child), 0);
   EXPECT_EQ(io->wait(0), 0);
+}
+
+// ---- rest ----
+
+/// How often a thread has left its processor; -1 where nobody tells.
+long switches_of(pid_t thread) {
+  std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
+  long total = -1;
+  for (std::string line; std::getline(status, line);)
+    if (const std::size_t at = line.find("ctxt_switches:"); at != std::string::npos)
+      total = std::max(total, 0L) + std::stol(line.substr(at + 14));
+  return total;
+}
+bool sleeps(pid_t thread) {
+  std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.rfind("State:", 0) == 0) return line.find('S', 6) != std::string::npos;
+  return false;
+}
+
+// Whoever does not run makes no system call, and does not spin on what has been told.
+TEST_P(reactor_host, idle_is_asleep) {
+  if (switches_of(::gettid()) < 0) GTEST_SKIP() << "no /proc/self/task";
+  auto [ended, peer] = local_pair();
+  auto [quiet, speaker] = local_pair();
+  std::atomic<pid_t> thread{0};
+  std::thread waiting([&] {
+    attached hung_up(*io, std::move(ended));
+    hung_up.not_ready(in);
+    performer first;
+    first.await(*io, hung_up, in);
+    peer.reset();
+    until([&] { return first.woken(); });
+    attached d(*io, std::move(quiet));
+    d.not_ready(in);
+    performer second;
+    second.await(*io, d, in);
+    poll();
+    thread = ::gettid();
+    until([&] { return second.woken(); });
+  });
+  while (thread == 0 || !sleeps(thread)) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const long before = switches_of(thread);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_EQ(switches_of(thread), before);
+  put(speaker.get(), "x");
+  waiting.join();
 }
 
 // ---- what it holds ----

@@ -286,6 +286,48 @@ TEST_P(reactor_conformance, a_reset_wakes_both_directions) {
   EXPECT_EQ(take(d.fd), std::strerror(ECONNRESET));
 }
 
+#if defined(IP_RECVERR)
+unique_fd udp_at(sockaddr_in& address) {
+  unique_fd s(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  socklen_t size = sizeof address;
+  if (::bind(s.get(), generic(address), size) != 0) std::abort();
+  if (::getsockname(s.get(), generic(address), &size) != 0) std::abort();
+  return s;
+}
+
+TEST_P(reactor_conformance, an_error_in_the_queue_wakes_and_ends_nothing) {
+  sockaddr_in here = loopback();
+  sockaddr_in there = loopback();
+  unique_fd peer = udp_at(there);
+  attached d(*io, udp_at(here));
+  ASSERT_EQ(::connect(d.fd, generic(there), sizeof there), 0);
+  const int on = 1;
+  ASSERT_EQ(::setsockopt(d.fd, SOL_IP, IP_RECVERR, &on, sizeof on), 0);
+  poll();
+  d.not_ready(in);
+  performer p;
+  p.await(*io, d, in);
+  peer.reset();
+  ASSERT_EQ(::send(d.fd, "x", 1, 0), 1);
+  until([&] { return p.woken(); });
+  EXPECT_EQ(take(d.fd), std::strerror(ECONNREFUSED));
+  msghdr about = {};
+  EXPECT_EQ(::recvmsg(d.fd, &about, MSG_ERRQUEUE), 0);
+  EXPECT_EQ(::recvmsg(d.fd, &about, MSG_ERRQUEUE), -1);
+  poll();
+
+  d.not_ready(in);
+  performer again;
+  again.await(*io, d, in);
+  poll();
+  EXPECT_FALSE(again.woken());
+  peer = udp_at(there);
+  ASSERT_EQ(::sendto(peer.get(), "y", 1, 0, generic(here), sizeof here), 1);
+  until([&] { return again.woken(); });
+  EXPECT_EQ(take(d.fd), "y");
+}
+#endif
+
 TEST_P(reactor_conformance, a_pipe) {
   auto [a, b] = make_pipe();
   attached reading(*io, std::move(a));

@@ -201,20 +201,25 @@ inline void drain(int fd) {
 }
 
 /// Every backend that there is; one that this machine has not is skipped, with the reason.
-/// io_uring also as a kernel with less would have it.
+/// io_uring also with queues that run full, and as a kernel with less would have it.
 inline auto backends() {
   return testing::Values(
 #if WEFT_HAS_LIBURING
-      "io_uring", "io_uring_cooperative", "io_uring_plain",
+      "io_uring", "io_uring_small", "io_uring_cooperative", "io_uring_plain",
 #endif
       "epoll", "kqueue", "select");
 }
 inline weft::core::reactor* make_backend(const std::string& name, const char** error) {
 #if WEFT_HAS_LIBURING
   weft::reactor::uring_limits limits;
-  limits.deferred = false;
-  limits.cooperative = name != "io_uring_plain";
-  if (name == "io_uring_cooperative" || name == "io_uring_plain") {
+  if (name == "io_uring_small") {
+    limits.submissions = 2;
+    limits.completions = 4;
+  } else {
+    limits.deferred = false;
+    limits.cooperative = name != "io_uring_plain";
+  }
+  if (name.rfind("io_uring_", 0) == 0) {
     int code = 0;
     weft::core::reactor* r = weft::reactor::make_io_uring_within(limits, &code);
     *error = r ? nullptr : std::strerror(code);
