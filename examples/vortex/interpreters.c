@@ -2,6 +2,7 @@
  * interpreters SCRIPT: four Lua interpreters in one process, each on a thread of its own with a
  * lock of its own, each told of frames by an engine's threads. meet() returns when all four are in
  * it, so under one lock for all it would never return. C11. */
+#define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -289,13 +289,11 @@ loop_examples() {
 
 # LuaVortex's clients and server, and several interpreters in one process.
 vortex_examples() {
-  local version pid port
-  version=$($runner tests/examples/lua_version.lua)
-  if [ ! -e "$build/test-lib/$version/vortex_engine.so" ]; then
-    skip vortex "examples/vortex/engine.c was not built"
+  local pid port
+  if [ ! -e "$native/vortex_engine.so" ]; then
+    skip vortex "$native/vortex_engine.so was not built"
     return
   fi
-  local -x LUA_CPATH="$build/test-lib/$version/?.so;${LUA_CPATH:-;}"
   serve vortex-server examples/vortex/server.lua || return
   # A client with a main loop of its own owns the thread: it is no fiber.
   case $label in weft*) ;; *)
