@@ -88,6 +88,21 @@ local function echo_cases(language, name, configs)
   end)
 end
 
+t.test("Rust: with several threads nobody waits behind a slow call", function()
+  local rt = load("rust_echo", "serve")
+  local order = {}
+  weft.scope(function(s)
+    for _, name in ipairs { "slow", "echo" } do
+      s:spawn(function()
+        rt[name](rt, "100")
+        order[#order + 1] = name
+      end)
+    end
+  end)
+  t.same(order, { "echo", "slow" })
+  rt:unload()
+end)
+
 echo_cases("Go", "go_echo", { "1", "each" })
 echo_cases("Rust", "rust_echo", { "1", "4" })
 

@@ -88,8 +88,12 @@ const UNREAD_LIMIT: i64 = 16;
 impl Queue {
     /// Up to 64 tasks; waits for the first. `None`: the runtime is unloaded, for good.
     pub fn poll(&self, tasks: &mut Vec<Task>) -> Option<()> {
+        self.poll_some(tasks, BATCH)
+    }
+
+    fn poll_some(&self, tasks: &mut Vec<Task>, most: usize) -> Option<()> {
         let mut tokens = [ptr::null_mut(); BATCH];
-        let n = unsafe { (host().poll_many)(self.0, tokens.as_mut_ptr(), BATCH as c_int, -1) };
+        let n = unsafe { (host().poll_many)(self.0, tokens.as_mut_ptr(), most as c_int, -1) };
         let n = usize::try_from(n).ok()?;
         tasks.extend(tokens[..n].iter().map(|&token| Task::new(token)));
         Some(())
@@ -98,11 +102,13 @@ impl Queue {
     /// Answers tasks on `threads` threads of its own, one after the other on each, until the runtime is
     /// unloaded. Returns at once. A handler that panics fails the task.
     pub fn serve(self, threads: usize, handler: impl Fn(&Task) -> Answer + Send + Sync + Clone + 'static) {
+        // Nobody's task waits behind another's while a thread is free.
+        let most = if threads == 1 { BATCH } else { 1 };
         for _ in 0..threads {
             let handler = handler.clone();
             thread::spawn(move || {
                 let mut tasks = Vec::with_capacity(BATCH);
-                while self.poll(&mut tasks).is_some() {
+                while self.poll_some(&mut tasks, most).is_some() {
                     tasks.drain(..).for_each(|task| task.answer(&handler));
                 }
             });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! An echo: the smallest library in Rust. The configuration says how many threads answer.
+//! An echo: the smallest library in Rust. The configuration says how many threads of its own
+//! answer; "serve": two of the package's, for which a slow answer holds one of them up.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -58,6 +59,15 @@ fn serve(queue: Queue) {
 
 runtime!(|config: &str, queue: Queue| {
     std::panic::set_hook(Box::new(|_| {})); // the caller is told; stderr need not be
+    if config == "serve" {
+        queue.serve(2, |task| {
+            if task.method() == "slow" {
+                thread::sleep(Duration::from_millis(number(task)));
+            }
+            Ok(Some(task.request().to_vec()))
+        });
+        return Ok(());
+    }
     for _ in 0..config.parse::<usize>()? {
         thread::spawn(move || serve(queue));
     }
