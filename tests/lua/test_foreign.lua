@@ -402,6 +402,7 @@ end)
 
 -- Of a process in which threads of the library hold the queue's lock most of the time.
 t.test("the child of a fork can neither call nor be held up", function()
+  if os.getenv "WEFT_TEST_SANITIZED" then t.skip "sanitizers do not follow a fork of several threads" end
   local path = path_of "various"
   local out = t.program(([[
     local weft = require "weft"
