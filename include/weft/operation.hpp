@@ -228,7 +228,7 @@ class [[nodiscard]] performance : core::parked_wait,
       c.wait = this;
     }
     // Another thread may hold the other end: this worker is waiting, not deadlocked.
-    if (!c.concurrent && crosses(p)) c.on->add_source();
+    if (c.on->is_alone() && crosses(p)) c.on->add_source();
     parked_ = true;
     c.park_at(here, what_of<Op>());
     return true;
@@ -238,7 +238,7 @@ class [[nodiscard]] performance : core::parked_wait,
   void take_back(performer& p) noexcept {
     if (!parked_) return;
     parked_ = false;
-    if (!c_->concurrent && crosses(p)) c_->on->drop_source();
+    if (c_->on->is_alone() && crosses(p)) c_->on->drop_source();
     arm_.retract(p);
     arm_.decide(c_->winner);
     if (c_->winner == core::winner_cancelled) cancelled_ = true;

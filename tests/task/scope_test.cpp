@@ -5,6 +5,7 @@
 #include <chrono>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "task/support.hpp"
@@ -161,6 +162,20 @@ TEST(Deadlock, IsThrown) {
   weft::runtime rt;
   EXPECT_THROW(rt.block_on(never_ends()), weft::deadlock);
   EXPECT_THROW(rt.block_on(weft::shield(never_ends)), weft::deadlock);
+}
+
+task<int> received(weft::receiver<int> rx) { co_return *co_await rx.recv(); }
+task<int> joined_here(weft::join_handle<int>* h) { co_return co_await *h; }
+TEST(Deadlock, IsNoneWhileATaskOfTheRuntimesWaitsForAThread) {
+  weft::runtime rt;
+  auto [tx, rx] = weft::channel<int>(1);
+  auto h = rt.spawn(received, std::move(rx));
+  std::thread other([&tx = tx] {
+    std::this_thread::sleep_for(20ms);
+    EXPECT_TRUE(tx.try_send(7));
+  });
+  EXPECT_EQ(rt.block_on(joined_here(&h)), 7);
+  other.join();
 }
 
 INSTANTIATE_TEST_SUITE_P(Workers, Scope, ::testing::Values(1U, 2U, 4U));

@@ -237,6 +237,8 @@ class WEFT_API worker {
   /// Before its first task: this is worker `index` of a crew.
   void join_crew(crew& c, unsigned index) noexcept;
   unsigned index() const noexcept { return index_; }
+  /// Of no crew: its tasks never leave it, and it tells of deadlocks.
+  bool is_alone() const noexcept { return !crew_; }
   /// Of the same crew.
   bool shares_with(const worker& other) const noexcept { return crew_ && crew_ == other.crew_; }
 
