@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -90,6 +91,23 @@ TEST_P(SpawnOn, AnotherRuntimesTasksCanBeJoined) {
   for (const unsigned n : {1U, 2U}) {
     driven other(n);
     run(joins_abroad(other.rt.handle(), scaled(300)));
+  }
+}
+
+task<> waits_for_ever() { co_await weft::never(); }
+task<bool> outlives(std::unique_ptr<weft::runtime> there) {
+  auto h = weft::spawn_on(there->handle(), waits_for_ever);
+  auto joined = weft::spawn(ends_cancelled<void>, &h);
+  co_await settle();
+  // It has gone before this worker takes the wake-up.
+  std::thread([&there] { there.reset(); }).join();
+  co_return co_await joined;
+}
+TEST_P(SpawnOn, ARuntimeThatEndsCancelsWhatIsJoinedAbroad) {
+  for (const unsigned n : {1U, 2U}) {
+    weft::runtime_options o;
+    o.workers = n;
+    EXPECT_TRUE(run(outlives(std::make_unique<weft::runtime>(o))));
   }
 }
 
