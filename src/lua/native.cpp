@@ -79,9 +79,11 @@ int push_outcome(lua_State* L, state& s, native_arm& arm) {
   return n;
 }
 
+/// A finalizer may call a function whose own has run.
 native_function& function_of(lua_State* L, int index) {
-  return *static_cast<native_function*>(
-      static_cast<held_object*>(lua_touserdata(L, index))->object);
+  shared_object* f = static_cast<held_object*>(lua_touserdata(L, index))->object;
+  if (!f) raise(L, "the function of C++ has been collected");
+  return static_cast<native_function&>(*f);
 }
 
 void check_arguments(lua_State* L, state& s) {
@@ -101,10 +103,11 @@ native_arm& checked(lua_State* L, state& s, native_arm* arm, int first) {
 
 int call_now(lua_State* L) {
   state& s = state_of(L);
+  native_function& f = function_of(L, lua_upvalueindex(function_upvalue));
   check_arguments(L, s);
   native_arm& arm = checked(L, s, make_arm(s), 1);
   keep(s, arm);
-  function_of(L, lua_upvalueindex(function_upvalue)).call(arm.call);
+  f.call(arm.call);
   return push_outcome(L, s, arm);
 }
 
@@ -134,6 +137,9 @@ int call_settle(lua_State* L, state& s, fiber& f, operation&, int) {
 /// Reference 1 is the function, reference 2 a table of its arguments.
 shared_arm& call_arm(lua_State* L, state& s, operation&, int index) {
   const int top = lua_gettop(L);
+  get_reference(L, index, 1);
+  native_function& f = function_of(L, -1);
+  lua_settop(L, top);
   get_reference(L, index, 2);
   lua_getfield(L, -1, "n");
   const int n = static_cast<int>(lua_tointeger(L, -1));
@@ -142,9 +148,7 @@ shared_arm& call_arm(lua_State* L, state& s, operation&, int index) {
   for (int i = 1; i <= n; ++i) lua_rawgeti(L, top + 1, i);
   native_arm& arm = checked(L, s, make_arm(s), top + 2);
   lua_settop(L, top);
-  get_reference(L, index, 1);
-  function_of(L, -1).call(arm.call);
-  lua_settop(L, top);
+  f.call(arm.call);
   if (arm.call.later) arm.later.emplace(arm.call.later->recv_op());
   return arm;
 }

@@ -17,8 +17,15 @@ using getting = shared_arm_of<recv_operation<value>>;
 using putting = shared_arm_of<send_operation<value>>;
 
 struct shared_operation : operation {
-  shared_channel* channel;  // reference 1 keeps it; of a put, reference 2 is the value
+  held_object* held;  // of the channel: reference 1; of a put, reference 2 is the value
 };
+
+/// A finalizer may perform an operation when the channel's own has run.
+shared_channel& channel_of(lua_State* L, operation& o) {
+  shared_object* channel = static_cast<shared_operation&>(o).held->object;
+  if (!channel) raise(L, "the shared channel has been collected");
+  return static_cast<shared_channel&>(*channel);
+}
 
 shared_channel& check_channel(lua_State* L, state& s, const char* method) {
   shared_channel* channel = shared_channel_at(L, s, 1);
@@ -104,11 +111,12 @@ Arm& checked(lua_State* L, Arm* arm) {
 }
 
 shared_arm& get_arm(lua_State* L, state& s, operation& o, int) {
-  return checked(L, begin_get(s, *static_cast<shared_operation&>(o).channel));
+  return checked(L, begin_get(s, channel_of(L, o)));
 }
 shared_arm& put_arm(lua_State* L, state& s, operation& o, int index) {
   get_reference(L, index, 2);
-  putting* arm = begin_put(L, s, *static_cast<shared_operation&>(o).channel, -1);
+  check_fit(L, s, lua_gettop(L), 1);  // it may have been collected since
+  putting* arm = begin_put(L, s, channel_of(L, o), -1);
   lua_pop(L, 1);
   return checked(L, arm);
 }
@@ -142,12 +150,15 @@ const operation_kind put_kind = {.waits_for = "to put to a shared channel",
                                  .settle = put_settle,
                                  .shared = put_arm};
 
+/// The channel at 1, which has been checked.
+held_object* held_of(lua_State* L) { return static_cast<held_object*>(lua_touserdata(L, 1)); }
+
 int channel_get_op(lua_State* L) {
   state& s = state_of(L);
-  shared_channel& channel = check_receiver(L, s, "get_op");
+  check_receiver(L, s, "get_op");
   get_reference(L, 1, 1);
   if (!lua_isnil(L, -1)) return 1;
-  new_operation<shared_operation>(L, s, get_kind, 1).channel = &channel;
+  new_operation<shared_operation>(L, s, get_kind, 1).held = held_of(L);
   lua_pushvalue(L, 1);
   set_reference(L, -2, 1);
   lua_pushvalue(L, -1);
@@ -157,11 +168,11 @@ int channel_get_op(lua_State* L) {
 
 int channel_put_op(lua_State* L) {
   state& s = state_of(L);
-  shared_channel& channel = check_sender(L, s, "put_op");
+  check_sender(L, s, "put_op");
   lua_settop(L, 2);
   check_fit(L, s, 2, 1);
   lua_settop(L, 2);
-  new_operation<shared_operation>(L, s, put_kind, 2).channel = &channel;
+  new_operation<shared_operation>(L, s, put_kind, 2).held = held_of(L);
   lua_pushvalue(L, 1);
   set_reference(L, -2, 1);
   lua_pushvalue(L, 2);

@@ -247,6 +247,43 @@ TEST_P(State, AnUnknownLuaIsRefused) {
   EXPECT_THROW(weft::lua_state(rt, o), weft::script_error);
 }
 
+// Finalizers run in the reverse order of creation, so that of the function has run there.
+TEST_P(State, AFinalizerThatCallsAFunctionThatIsGone) {
+  const auto called = std::make_shared<std::atomic<int>>(0);
+  const char* const prepare = R"(
+    local late
+    function know(f) late = f end
+    local function finalizer() said = tostring(select(2, pcall(late))) end
+    if newproxy then
+      older = newproxy(true)
+      getmetatable(older).__gc = finalizer
+    else
+      older = setmetatable({}, { __gc = finalizer })
+    end
+  )";
+  run(lua.run(prepare));
+  lua.define("now", [called] { ++*called; });
+  const char* const drop =
+      "know(NAME) NAME, know, older = nil collectgarbage() collectgarbage() return said";
+  const auto said = [this, drop](const std::string& name) {
+    std::string code = drop;
+    for (std::size_t at = 0; (at = code.find("NAME")) != code.npos;) code.replace(at, 4, name);
+    return std::string(run(lua.run(code))[0].as_bytes());
+  };
+  EXPECT_NE(said("now").find("has been collected"), std::string::npos);
+  run(lua.run(prepare));
+  lua.define("later", [called]() -> weft::task<> {
+    ++*called;
+    co_return;
+  });
+  EXPECT_NE(said("later").find("has been collected"), std::string::npos);
+  run(lua.run(prepare));
+  lua.define("at_the_end", [called] { ++*called; });
+  run(lua.run("know(at_the_end)"));
+  run(lua.close());
+  EXPECT_EQ(*called, 0);
+}
+
 namespace {
 struct meter {
   std::size_t blocks = 0;

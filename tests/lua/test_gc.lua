@@ -332,24 +332,50 @@ t.test("with the collector stopped", { memory = 2048 }, function()
   if not ok then error(e, 0) end
 end)
 
+--- An object with that finalizer.
+local function finalized(finalizer)
+  if _VERSION ~= "Lua 5.1" then return setmetatable({}, { __gc = finalizer }) end
+  local object = newproxy(true)
+  getmetatable(object).__gc = finalizer
+  return object
+end
+
 t.test("a finalizer may use weft, and may not block", function()
   local ch, blocked = weft.channel(10), nil
   local function finalizer()
     ch:try_put("finalized")
     blocked = not pcall(weft.sleep, 60)
   end
-  local function make()
-    if newproxy and not t.has_close and _VERSION == "Lua 5.1" then
-      getmetatable(newproxy(true)).__gc = finalizer
-    else
-      return setmetatable({}, { __gc = finalizer }) ~= nil
-    end
-  end
+  local function make() return finalized(finalizer) ~= nil end
   make()
   full()
   full()
   t.eq(ch:try_get(), true)
   t.eq(blocked, true)
+end)
+
+-- Finalizers run in the reverse order of creation, so that of the channel has run here.
+t.test("operations on a shared channel that has been collected fail", function()
+  local said = {}
+  local function note(_, e) said[#said + 1] = e end
+  local function make()
+    local get, put
+    local older = finalized(function()
+      note(pcall(get.try, get))
+      note(pcall(get.perform, get))
+      note(pcall(put.try, put))
+    end)
+    local ch, alive = weft.shared_channel(1), weft.shared_channel(1)
+    get, put = ch:get_op(), alive:put_op(ch)
+    return older ~= nil
+  end
+  make()
+  full()
+  full()
+  t.eq(#said, 3)
+  t.truthy(said[1]:find("the shared channel has been collected", 1, true), said[1])
+  t.truthy(said[2]:find("the shared channel has been collected", 1, true), said[2])
+  t.truthy(said[3]:find("collected", 1, true), said[3])
 end)
 
 t.outside("a state that closes with everything open", function()
