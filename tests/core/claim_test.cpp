@@ -110,6 +110,25 @@ TEST(word, one_party_completion_waits_while_it_is_claimed) {
   }
 }
 
+// A claim may be taken back: a local channel that dropped the record would have lost the waiter.
+TEST(word, a_claimed_performer_still_waits) {
+  party p;
+  weft::core::wait_record r;
+  r.owner = &p;
+  weft::core::channel<weft::core::no_lock> local(0);
+  p.begin_mixed();
+  local.publish_put(r);
+  p.set_state(task::claimed);
+  EXPECT_TRUE(p.is_waiting());
+  EXPECT_TRUE(local.can_get());
+  EXPECT_TRUE(r.linked());
+  p.set_state(task::waiting);
+  EXPECT_TRUE(p.complete_at_home(0));
+  EXPECT_FALSE(p.is_waiting());
+  EXPECT_FALSE(local.can_get());
+  EXPECT_FALSE(r.linked());
+}
+
 TEST(word, a_completion_hits_its_own_perform_only) {
   party p;
   p.begin_shared();

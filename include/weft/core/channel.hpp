@@ -149,7 +149,8 @@ class channel {
     return publish(r, putters_, mover, [&](task*&) { return look_reserve(r); });
   }
 
-  /// Whether a try would not wait: exact, as everything runs on one worker.
+  /// Whether a try would not wait: exact, as everything runs on one worker, but for a waiter that
+  /// another thread is at work on.
   bool can_put() noexcept
     requires(!shared)
   {

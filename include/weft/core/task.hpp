@@ -76,8 +76,9 @@ struct task {
   std::uint64_t generation() const noexcept {
     return word.load(std::memory_order_relaxed) / generation_step;
   }
+  /// Not decided yet. Claimed is not: that may go back.
   bool is_waiting() const noexcept {
-    return (word.load(std::memory_order_relaxed) & state_mask) == waiting;
+    return (word.load(std::memory_order_relaxed) & state_mask) != synced;
   }
 
   /// Starts a perform all of whose completers run on this worker.
