@@ -5,9 +5,9 @@
 //
 //   weft::lua_state lua(rt);                                  // lua5.4, or options.lua
 //   lua.set("jobs", weft::share(rx));                         // a channel that both sides use
-//   lua.define("fetch", fetch);                               // task<std::string>
-//   fetch(std::string) co_await lua.run("function sum(a, b) return a + b end"); int five = co_await
-//   lua.call<int>("sum", 2, 3);
+//   lua.define("fetch", fetch);                               // a function that gives a task
+//   co_await lua.run("function sum(a, b) return a + b end");
+//   int five = co_await lua.call<int>("sum", 2, 3);
 //
 // Any task or thread may use a lua_state; what touches the Lua state itself runs on its worker.
 // Different Luas may live in one process: each comes in a library of its own (libweft-lua5.4.so

@@ -7,13 +7,20 @@ local coroutines = require "weft.coroutines"
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 local load = loadstring or load -- luacheck: ignore
+-- Whatever a script does to its globals, each request has to be finished: C++ waits for it.
+local gmatch, loadfile, pcall, select, tostring, type = string.gmatch, loadfile, pcall, select, tostring, type
 local host = {}
+
+local function text_of(e)
+  local ok, text = pcall(tostring, e)
+  return ok and type(text) == "string" and text or "an error value that has no text"
+end
 
 local function finish(request, ok, ...)
   if ok then return core.host_returned(request, ...) end
   local e = ...
   local info = weft.error_info(e)
-  core.host_raised(request, weft.is_cancelled(e), tostring(e), info and info.traceback or "", e)
+  core.host_raised(request, weft.is_cancelled(e), text_of(e), info and info.traceback or "", e)
 end
 
 local function run(request, f, ...)
@@ -29,13 +36,20 @@ end
 function host.code(request, code, name) return run_chunk(request, load(code, name)) end
 function host.file(request, path) return run_chunk(request, loadfile(path)) end
 
-host["function"] = function(request, name, ...)
+-- It may raise: a table of a script's may have an __index.
+local function find(name)
   local f = _G
-  for part in name:gmatch "[^.]+" do
-    if type(f) ~= "table" then f = nil end
-    f = f and f[part]
+  for part in gmatch(name, "[^.]+") do
+    if type(f) ~= "table" then return nil end
+    f = f[part]
   end
-  if f == nil then return finish(request, false, ("no function is called '%s'"):format(name)) end
+  return f
+end
+
+host["function"] = function(request, name, ...)
+  local ok, f = pcall(find, name)
+  if not ok then return finish(request, false, f) end
+  if f == nil then return finish(request, false, "no function is called '" .. name .. "'") end
   return run(request, f, ...)
 end
 

@@ -59,7 +59,18 @@ TEST_P(State, ErrorsCarryTheirTracebackAndValue) {
   EXPECT_NE(failure(lua.run("this is no Lua")), "");
   EXPECT_NE(failure(lua.run_file("/there/is/no/such/file")), "");
   EXPECT_EQ(failure(lua.run("return print")), "result 1: a function cannot leave its state");
+  EXPECT_EQ(failure(lua.run("error(setmetatable({}, {__tostring = function() error 'x' end}))")),
+            "an error value that has no text");
   // A failure is its caller's alone.
+  EXPECT_EQ(run(lua.run("return 7"))[0].as_integer(), 7);
+}
+
+TEST_P(State, AScriptMaySpoilItsGlobals) {
+  run(lua.run("tostring, string.gmatch = nil"));
+  EXPECT_NE(failure(lua.run("error {}")), "");
+  EXPECT_EQ(failure(lua.call_values("nothing", {})), "no function is called 'nothing'");
+  run(lua.run("setmetatable(_G, { __index = function(_, name) error('no ' .. name, 0) end })"));
+  EXPECT_EQ(failure(lua.call_values("nothing", {})), "no nothing");
   EXPECT_EQ(run(lua.run("return 7"))[0].as_integer(), 7);
 }
 
