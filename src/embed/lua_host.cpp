@@ -69,16 +69,17 @@ class lua_host final : public shared_object {
     const std::lock_guard held(mutex_);
     pending_.emplace_back(std::move(name), std::move(v));
   }
-  /// On the state's worker: what was set since.
+  /// On the state's worker: all that was set since. Why the first that could not be was not.
   std::optional<std::string> apply() {
     std::vector<std::pair<std::string, value>> list;
     {
       const std::lock_guard held(mutex_);
       list.swap(pending_);
     }
+    std::optional<std::string> first;
     for (const auto& [name, v] : list)
-      if (auto why_not = engine->set(name, v)) return why_not;
-    return std::nullopt;
+      if (auto why_not = engine->set(name, v); why_not && !first) first = std::move(why_not);
+    return first;
   }
 
   const lua_options options;
@@ -179,6 +180,8 @@ task<> keep(ref<lua_host> h) {
   } catch (...) {  // the end of the runtime, which cancels it
   }
   h->engine->close();
+  h->end();
+  h->opened.set();  // the runtime may have ended before it could be
   h->closed.set();
 }
 

@@ -240,6 +240,15 @@ TEST_P(State, IsClosedByTheEndOfTheRuntime) {
   other.reset();
 }
 
+TEST_P(State, ARuntimeThatEndsBeforeItIsOpened) {
+  auto other = std::make_unique<weft::runtime>(runtime_options());
+  weft::lua_state inner(*other, options());
+  auto h = rt.spawn([](weft::lua_state* l) { return l->run("return 1"); }, &inner);
+  other.reset();
+  EXPECT_THROW(run([](weft::join_handle<values>* j) -> weft::task<> { co_await *j; }(&h)),
+               weft::script_error);
+}
+
 TEST_P(State, NeverUsedNeverOpened) { const weft::lua_state unused(rt, options()); }
 
 TEST_P(State, GlobalsAreSetInOrder) {
@@ -248,8 +257,9 @@ TEST_P(State, GlobalsAreSetInOrder) {
   lua.set("string.b", 2);
   EXPECT_EQ(run(lua.run("return a .. string.b"))[0].as_bytes(), "later2");
   lua.set("no.such.table", 1);
+  lua.set("c", 3);
   EXPECT_EQ(failure(lua.run("return 1")), "cannot set 'no.such.table': no table");
-  EXPECT_EQ(run(lua.run("return 1"))[0].as_integer(), 1);
+  EXPECT_EQ(run(lua.run("return c"))[0].as_integer(), 3);
 }
 
 TEST_P(State, AnUnknownLuaIsRefused) {
