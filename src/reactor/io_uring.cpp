@@ -46,6 +46,12 @@ source polled(direction d) noexcept {
   return d == direction::in ? source::poll_in : source::poll_out;
 }
 
+/// Forgets that an eventfd was signalled.
+void quiet(int fd) noexcept {
+  std::uint64_t count = 0;
+  (void)!::read(fd, &count, sizeof count);
+}
+
 /// Its address tells threads apart.
 thread_local char thread_mark;
 
@@ -86,7 +92,6 @@ class uring final : public readiness {
   bool take_over() noexcept;
   bool open_watch() noexcept;
   void ring_signal() noexcept;
-  void drain_watched() noexcept;
   void queue(std::uint32_t number) noexcept;
   void arm_what_is_wanted() noexcept;
   bool arm(std::uint32_t number, direction dir) noexcept;
@@ -95,6 +100,7 @@ class uring final : public readiness {
   io_uring_sqe* next() noexcept;
   void cancel_in_flight(std::uint32_t number, source s) noexcept;
   void release(std::uint32_t number) noexcept;
+  int fetch(core::nanoseconds timeout) noexcept;
   int reap() noexcept;
   int deliver(const io_uring_cqe& c) noexcept;
   int deliver_poll(std::uint32_t number, direction dir, const io_uring_cqe& c) noexcept;
@@ -293,13 +299,6 @@ bool uring::open_watch() noexcept {
   return false;
 }
 
-/// What the other loop has seen. The ring's own poll of the bell goes by writes, not by its count.
-void uring::drain_watched() noexcept {
-  std::uint64_t count = 0;
-  (void)!::read(signal_, &count, sizeof count);
-  (void)!::read(bell_, &count, sizeof count);
-}
-
 void uring::ring_signal() noexcept {
   const std::uint64_t one = 1;
   (void)!::write(signal_, &one, sizeof one);
@@ -313,15 +312,22 @@ int uring::collect(core::nanoseconds timeout) noexcept {
     const timespec t = to_timespec(timeout < pause ? timeout : pause);
     return sys::pselect(0, nullptr, nullptr, &t);
   }
-  if (watch_ >= 0) drain_watched();
+  if (watch_ >= 0) quiet(bell_);  // the ring's own poll of it goes by writes, not by its count
   arm_what_is_wanted();
+  const int events = fetch(timeout);
+  // What comes from here on shows again at the latest when watch_fd() is asked for; what has been
+  // fetched, and signals once more when it is completed, does not.
+  if (watch_ >= 0) quiet(signal_);
+  return events;
+}
+
+int uring::fetch(core::nanoseconds timeout) noexcept {
   int events = reap() + early_;
   early_ = 0;
   if (events > 0) timeout = 0;
   if (timeout == 0 && !ring_.has_work()) return events;
   ring_.enter(timeout);
-  events += reap();
-  return events;
+  return events + reap();
 }
 
 int uring::reap() noexcept {
