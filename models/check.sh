@@ -44,6 +44,7 @@ wakes_unlocked         scope_end             safety
 any_order              claim_all             safety
 gives_up_at_c          claim_all             safety
 looks_before_settling  home                  safety
+leaves_attached        home                  safety
 looks_at_top_first     deque                 safety
 takes_the_last         deque                 safety
 '

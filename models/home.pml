@@ -2,7 +2,8 @@
 /*
  * home.pml: the home of a descriptor (include/weft/core/home.hpp, src/core/home.cpp,
  * src/io/homed_socket.cpp).  Two workers run a task each, which performs on it twice: it settles the
- * descriptor, or moves to its home.  Between performs the home may give it up.  Somebody who is no
+ * descriptor, or moves to its home.  Between performs the home may give it up, or to the other worker, where the
+ * task then goes (one visit too many: known_to, and settle for another worker).  Somebody who is no
  * worker, or a task, closes it.  Checked: only one worker at a time is in it, and it is that at which it is attached;
  * it is closed once, and nobody is in it then or later; every close is done in the end.
  */
@@ -58,8 +59,17 @@ again:
   performs++;
   if
   :: home == at && attached == at ->                        /* leave: nobody waits there */
+#ifndef BUG_leaves_attached
      attached = 0;
-     LOCK; home = 0; UNLOCK
+#endif
+     LOCK; home = 0; UNLOCK;
+     if
+     :: skip
+     :: LOCK;
+        if :: home == 0 -> home = 3 - at :: else fi;        /* settle(origin) */
+        UNLOCK;
+        OFF(at); at = 3 - at; ON(at)
+     fi
   :: skip
   fi;
   goto again;

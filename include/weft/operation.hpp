@@ -61,7 +61,8 @@ template <bool Resident>
 struct resident_part {};
 template <>
 struct resident_part<true> {
-  std::exception_ptr failure;  // thrown while nobody could catch it
+  std::exception_ptr failure;      // thrown while nobody could catch it
+  core::worker* origin = nullptr;  // where it began, while it moves to where it is bound
 };
 
 }  // namespace detail
@@ -190,10 +191,12 @@ class [[nodiscard]] performance : core::parked_wait,
     if (hears && c.is_cancelled()) return give_up(here);
     if constexpr (resident) {
       at_home = go_on_at_home;
-      if (core::worker& there = core::place_of(arm_, *c.on); &there != c.on) {
+      if (core::worker& there = core::place_of(arm_, *c.on, this->origin); &there != c.on) {
+        if (!this->origin) this->origin = c.on;
         c.move_to(here, there, *this);
         return true;
       }
+      this->origin = nullptr;
     }
     if (arm_.attempt(p)) return spent(here);
     return wait(here);

@@ -2,9 +2,10 @@
 // TCP: tcp_listener, tcp_stream.
 //
 // A socket belongs to the worker that performs on it first (its home). With several workers, a task
-// that performs on a socket of another worker moves to that worker for it, and goes on there. A
-// choice of several sockets brings those that nobody else waits for together, and throws
-// std::logic_error if tasks wait for them on different workers.
+// that performs on a socket of another worker moves to that worker for it, and goes on there; when
+// eight performs in a row have come from elsewhere, and nobody waits on the socket, it goes home
+// with the last of them. A choice of several sockets brings those that nobody else waits for
+// together, and throws std::logic_error if tasks wait for them on different workers.
 #pragma once
 
 #include <cstddef>
@@ -206,7 +207,8 @@ class WEFT_API tcp_stream : public detail::tcp_socket {
   result<weft::address> peer_address() const noexcept;
 };
 
-/// Takes connections. Move-only; several tasks may accept.
+/// Takes connections. Move-only; several tasks may accept, and all do so at its home. To accept on
+/// each worker: a listener each, with listen_options::reuse_port.
 class WEFT_API tcp_listener : public detail::tcp_socket {
  public:
   using detail::tcp_socket::tcp_socket;

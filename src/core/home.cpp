@@ -12,8 +12,18 @@ void homed::forget() noexcept {
   home_.store(nullptr, std::memory_order_release);
 }
 
-worker* homed::known_to(worker& here) noexcept {
-  if (is_at(here)) return &here;
+bool homed::leaves_with_visitor() noexcept {
+  if (++visits_ < visits_to_leave) return false;
+  visits_ = 0;
+  return leave();
+}
+
+worker* homed::known_to(worker& here, bool visits) noexcept {
+  if (is_at(here)) {
+    if (visits) return leaves_with_visitor() ? nullptr : &here;
+    visits_ = 0;
+    return &here;
+  }
   lock_.lock();
   mailbox* m = home_.load(std::memory_order_relaxed);
   worker* const found = m ? m->crewmate_of(here) : nullptr;

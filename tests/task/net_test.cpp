@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // TCP over loopback, names and other people's descriptors, on each backend with 1, 2 and 4 workers.
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,17 +9,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <numeric>
 #include <string>
 #include <thread>
-#include <tuple>
 #include <vector>
 
-#include "backends.hpp"
-#include "support.hpp"
-#include "weft/weft.hpp"
+#include "net_support.hpp"
 
 namespace {
 
@@ -31,64 +26,10 @@ using weft::task;
 using weft::tcp_listener;
 using weft::tcp_stream;
 
-std::span<const std::byte> bytes(const std::string& s) { return std::as_bytes(std::span(s)); }
-std::span<std::byte> room(std::string& s) { return std::as_writable_bytes(std::span(s)); }
-
-long open_descriptors() {
-  const std::filesystem::directory_iterator all("/proc/self/fd");
-  return std::distance(begin(all), end(all));
-}
-
-int scaled(int n) {
-  const char* scale = std::getenv("WEFT_TEST_SCALE");
-  return std::max(1, static_cast<int>(n * (scale ? std::atof(scale) : 1.0)));
-}
-
-class NetTest : public ::testing::TestWithParam<std::tuple<const char*, unsigned>> {
- protected:
-  static weft::runtime_options options() {
-    weft::runtime_options o;
-    o.backend = std::get<0>(GetParam());
-    o.workers = std::get<1>(GetParam());
-    return o;
-  }
-  template <class T>
-  T run(task<T> t) {
-    return rt->block_on(std::move(t));
-  }
-  /// What a test has opened is closed when its runtime has ended.
-  void TearDown() override {
-    rt.reset();
-    EXPECT_EQ(open_descriptors(), before);
-  }
-
-  long before = open_descriptors();
-  std::unique_ptr<weft::runtime> rt = std::make_unique<weft::runtime>(options());
-};
-
-std::string name_of(const ::testing::TestParamInfo<std::tuple<const char*, unsigned>>& i) {
-  return std::string(std::get<0>(i.param)) + "_" + std::to_string(std::get<1>(i.param));
-}
 INSTANTIATE_TEST_SUITE_P(All, NetTest,
                          ::testing::Combine(::testing::ValuesIn(weft_test::backend_names()),
                                             ::testing::Values(1U, 2U, 4U)),
                          name_of);
-
-task<tcp_listener> listen() { co_return (co_await tcp_listener::bind("127.0.0.1", 0)).value(); }
-task<tcp_stream> connect_to(const tcp_listener& l) {
-  co_return (co_await tcp_stream::connect("127.0.0.1", l.address()->port())).value();
-}
-
-struct connection {
-  tcp_stream client;
-  tcp_stream server;
-  connection(tcp_stream c, tcp_stream s) : client(std::move(c)), server(std::move(s)) {}
-};
-task<connection> connect_pair() {
-  const tcp_listener l = co_await listen();
-  tcp_stream client = co_await connect_to(l);
-  co_return connection(std::move(client), (co_await l.accept()).value());
-}
 
 task<> echo(tcp_stream s) {
   std::array<std::byte, 4096> buffer;
@@ -385,157 +326,6 @@ task<> closes_under_waiters() {
   EXPECT_EQ((co_await l.accept()).error(), errc::closed);
 }
 TEST_P(NetTest, ACloseWakesWaitersAsClosed) { run(closes_under_waiters()); }
-
-// ---------------------------------------------------------------- tasks that hop
-
-task<int> reads_one(tcp_stream* s) {
-  std::string got(1, 0);
-  for (int i = 0; i < 20; ++i) co_await weft::yield();
-  const auto r = co_await s->read_some(room(got));
-  co_return r && *r == 1 ? got[0] - 'a' : -1;
-}
-task<> shared_streams(int streams, int rounds) {
-  std::vector<connection> all;
-  for (int i = 0; i < streams; ++i) all.push_back(co_await connect_pair());
-  for (int r = 0; r < rounds; ++r) {
-    std::vector<weft::join_handle<int>> readers;
-    for (connection& c : all) readers.push_back(weft::spawn(reads_one, &c.server));
-    const std::string one(1, static_cast<char>('a' + r % 26));
-    for (connection& c : all) EXPECT_TRUE(co_await c.client.write_all(bytes(one)));
-    for (auto& h : readers) EXPECT_EQ(co_await std::move(h), r % 26);
-  }
-}
-TEST_P(NetTest, EachRoundReadsOnAnyWorker) { run(shared_streams(20, scaled(100))); }
-
-task<> holds(std::thread::id home, std::shared_ptr<std::atomic<bool>> until) {
-  while (std::this_thread::get_id() == home && !*until) std::this_thread::yield();
-  co_return;
-}
-/// Goes on on another thread than `home`, from which it is stolen while somebody else holds that.
-task<> leaves(std::thread::id home) {
-  while (std::this_thread::get_id() == home) {
-    const auto left = std::make_shared<std::atomic<bool>>(false);
-    weft::spawn(holds, home, left).detach();
-    co_await weft::yield();
-    *left = true;
-  }
-}
-task<std::thread::id> writes_at_home(tcp_stream* s, std::thread::id away_from) {
-  co_await leaves(away_from);
-  EXPECT_TRUE(co_await s->write_some(bytes("x")));
-  co_return std::this_thread::get_id();
-}
-task<std::thread::id> waits_at_home(tcp_stream* s, std::thread::id away_from) {
-  std::string got(1, 0);
-  co_await leaves(away_from);
-  EXPECT_EQ((co_await s->read_some(room(got))).value(), 1U);
-  co_return std::this_thread::get_id();
-}
-task<> moves_home() {
-  connection c = co_await connect_pair();
-  EXPECT_TRUE(co_await c.client.write_some(bytes("y")));
-  const std::thread::id home = std::this_thread::get_id();
-  for (int i = 0; i < 3; ++i) {
-    auto reader = weft::spawn(waits_at_home, &c.server, std::thread::id());
-    const std::thread::id reads_at = co_await std::move(reader);
-    auto again = weft::spawn(waits_at_home, &c.server, reads_at);
-    auto writer = weft::spawn(writes_at_home, &c.client, home);
-    EXPECT_EQ(co_await std::move(writer), home);
-    EXPECT_EQ(co_await std::move(again), reads_at);
-    EXPECT_TRUE(co_await c.client.write_some(bytes("y")));
-  }
-}
-TEST_P(NetTest, ATaskMovesToTheHomeOfItsStream) {
-  if (std::get<1>(GetParam()) == 1) GTEST_SKIP() << "of several workers";
-  run(moves_home());
-}
-
-task<> gathers() {
-  connection a = co_await connect_pair();
-  connection b = co_await connect_pair();
-  std::string got(1, 0);
-  std::string too(1, 0);
-  for (int i = 0; i < 3; ++i) {
-    const std::thread::id first =
-        co_await weft::spawn(writes_at_home, &a.client, std::thread::id());
-    co_await weft::spawn(writes_at_home, &b.client, first);
-    EXPECT_EQ((co_await a.server.read_some(room(got))).value(), 1U);
-    EXPECT_EQ((co_await b.server.read_some(room(got))).value(), 1U);
-    // Two clients, each at home where it wrote first: one choice waits for both.
-    EXPECT_TRUE(co_await (i % 2 ? a.server : b.server).write_all(bytes("z")));
-    const auto r =
-        co_await weft::choose(a.client.read_some(room(got)), b.client.read_some(room(too)));
-    EXPECT_EQ(r.index(), i % 2 ? 0U : 1U);
-    if (i == 1) a = co_await connect_pair();
-  }
-}
-TEST_P(NetTest, AChoiceBringsItsStreamsTogether) {
-  if (std::get<1>(GetParam()) == 1) GTEST_SKIP() << "of several workers";
-  run(gathers());
-}
-
-task<int> refuses(tcp_stream* a, tcp_stream* b) {
-  std::string got(1, 0);
-  std::string too(1, 0);
-  try {
-    (void)co_await weft::choose(a->read_some(room(got)), b->read_some(room(too)),
-                                weft::sleep_op(1s));
-    co_return 0;
-  } catch (const std::logic_error&) {
-    co_return -1;
-  }
-}
-task<> two_homes_in_use() {
-  connection a = co_await connect_pair();
-  connection b = co_await connect_pair();
-  auto one = weft::spawn(waits_at_home, &a.client, std::thread::id());
-  EXPECT_TRUE(co_await a.server.write_all(bytes("1")));
-  const std::thread::id home = co_await std::move(one);
-  co_await weft::spawn(writes_at_home, &b.client, home);
-  auto reads_a = weft::spawn(waits_at_home, &a.client, std::thread::id());
-  auto reads_b = weft::spawn(waits_at_home, &b.client, std::thread::id());
-  co_await weft::sleep(20ms);
-  EXPECT_EQ(co_await weft::spawn(refuses, &a.client, &b.client), -1);
-  EXPECT_TRUE(co_await a.server.write_all(bytes("1")));
-  EXPECT_TRUE(co_await b.server.write_all(bytes("1")));
-  EXPECT_EQ(co_await std::move(reads_a), home);
-  EXPECT_NE(co_await std::move(reads_b), home);
-}
-TEST_P(NetTest, AChoiceOfStreamsInUseInTwoPlacesIsRefused) {
-  if (std::get<1>(GetParam()) == 1) GTEST_SKIP() << "of several workers";
-  run(two_homes_in_use());
-}
-
-task<> use_elsewhere(tcp_stream s) {
-  std::string got(2, 0);
-  EXPECT_EQ((co_await weft::read_all(s, room(got))).value(), 2U);
-}
-TEST_P(NetTest, OutlivesItsRuntime) {
-  auto c = std::make_unique<connection>(run(connect_pair()));
-  run([](connection* k) -> task<> {
-    EXPECT_TRUE(co_await k->client.write_all(bytes("a")));
-    std::string got(1, 0);
-    EXPECT_EQ((co_await k->server.read_some(room(got))).value(), 1U);
-    EXPECT_TRUE(co_await k->client.write_all(bytes("bc")));
-  }(c.get()));
-  rt = std::make_unique<weft::runtime>(options());
-  run(use_elsewhere(std::move(c->server)));
-  rt.reset();
-  c.reset();
-}
-
-TEST_P(NetTest, IsAnotherRuntimesWhileThatLives) {
-  auto c = std::make_unique<connection>(run(connect_pair()));
-  run([](connection* k) -> task<> {
-    EXPECT_TRUE(co_await k->client.write_all(bytes("a")));
-  }(c.get()));
-  weft::runtime second;
-  second.block_on([](connection* k) -> task<> {
-    EXPECT_EQ((co_await k->client.write_some(bytes("b"))).error(),
-              std::errc::device_or_resource_busy);
-  }(c.get()));
-  c.reset();
-}
 
 // ---------------------------------------------------------------- the rest
 

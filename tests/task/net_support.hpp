@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// What the tests of sockets share: a runtime on each backend with 1, 2 and 4 workers, connections.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <iterator>
+#include <memory>
+#include <span>
+#include <string>
+#include <tuple>
+
+#include "backends.hpp"
+#include "support.hpp"
+#include "weft/weft.hpp"
+
+inline std::span<const std::byte> bytes(const std::string& s) {
+  return std::as_bytes(std::span(s));
+}
+inline std::span<std::byte> room(std::string& s) { return std::as_writable_bytes(std::span(s)); }
+
+inline long open_descriptors() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return std::distance(begin(all), end(all));
+}
+
+class NetTest : public ::testing::TestWithParam<std::tuple<const char*, unsigned>> {
+ protected:
+  static weft::runtime_options options() {
+    weft::runtime_options o;
+    o.backend = std::get<0>(GetParam());
+    o.workers = std::get<1>(GetParam());
+    return o;
+  }
+  template <class T>
+  T run(weft::task<T> t) {
+    return rt->block_on(std::move(t));
+  }
+  /// What a test has opened is closed when its runtime has ended.
+  void TearDown() override {
+    rt.reset();
+    EXPECT_EQ(open_descriptors(), before);
+  }
+
+  long before = open_descriptors();
+  std::unique_ptr<weft::runtime> rt = std::make_unique<weft::runtime>(options());
+};
+
+inline std::string name_of(const ::testing::TestParamInfo<std::tuple<const char*, unsigned>>& i) {
+  return std::string(std::get<0>(i.param)) + "_" + std::to_string(std::get<1>(i.param));
+}
+inline weft::task<weft::tcp_listener> listen() {
+  co_return (co_await weft::tcp_listener::bind("127.0.0.1", 0)).value();
+}
+inline weft::task<weft::tcp_stream> connect_to(const weft::tcp_listener& l) {
+  co_return (co_await weft::tcp_stream::connect("127.0.0.1", l.address()->port())).value();
+}
+
+struct connection {
+  weft::tcp_stream client;
+  weft::tcp_stream server;
+  connection(weft::tcp_stream c, weft::tcp_stream s) : client(std::move(c)), server(std::move(s)) {}
+};
+inline weft::task<connection> connect_pair() {
+  const weft::tcp_listener l = co_await listen();
+  weft::tcp_stream client = co_await connect_to(l);
+  co_return connection(std::move(client), (co_await l.accept()).value());
+}
