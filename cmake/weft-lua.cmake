@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-# Finds the Luas installed, and builds the module and the executable for one of them.
+# Finds the Luas installed, of those in WEFT_LUAS, and builds the module and the executable for one of them.
 #   WEFT_LUA_MODULES      lua5.1 lua5.4 ...: a module each; LuaJIT uses lua5.1's
 #   WEFT_LUA_EXECUTABLES  the same and luajit
+set(WEFT_LUAS lua5.1 lua5.2 lua5.3 lua5.4 lua5.5 luajit CACHE STRING "Luas to build for, where they are installed")
 find_package(PkgConfig REQUIRED)
 set(WEFT_LUA_MODULES "")
 set(WEFT_LUA_EXECUTABLES "")
-foreach(lua lua5.1 lua5.2 lua5.3 lua5.4 lua5.5 luajit)
+foreach(lua IN LISTS WEFT_LUAS)
   pkg_check_modules(${lua} QUIET IMPORTED_TARGET ${lua})
   if(${lua}_FOUND)
     message(STATUS "${lua}: ${${lua}_VERSION}")
