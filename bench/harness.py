@@ -37,7 +37,9 @@ class Metric:
 # Building and starting
 
 def pinned(core, command):
-    return ["taskset", "-c", str(min(core, os.cpu_count() - 1)), *map(str, command)]
+    """A core, or some as taskset names them."""
+    cores = core if isinstance(core, str) else min(core, os.cpu_count() - 1)
+    return ["taskset", "-c", str(cores), *map(str, command)]
 
 
 def measure(command, core=0, timeout=120):
