@@ -54,7 +54,7 @@ if(WEFT_JNI AND WEFT_JAVAC AND WEFT_JAR)
     COMMAND ${WEFT_JAVAC} --release 11 -Xlint:all -d ${classes} ${java_sources}
     COMMAND ${WEFT_JAR} --create --file ${weft_loader_dir}/weft.jar -C ${classes} .
     DEPENDS ${java_sources} VERBATIM)
-  add_custom_target(weft-jar DEPENDS ${weft_loader_dir}/weft.jar)
+  add_custom_target(weft-jar ALL DEPENDS ${weft_loader_dir}/weft.jar)
   add_dependencies(loaders weft-jar)
   install(FILES ${weft_loader_dir}/weft.jar DESTINATION lib/weft)
 else()
