@@ -105,7 +105,10 @@ worker::outcome worker::run() noexcept {
 }
 
 worker::outcome worker::turn(nanoseconds limit) noexcept {
-  if (gate_ && gate_->is_wanted()) gate_->pass();
+  if (gate_ && gate_->is_wanted()) {
+    gate_->pass();
+    limit = 0;  // whoever drives may have waited for just that
+  }
   take_inbox();
   if (stopping()) return outcome::stopped;
   coarse_now_ = now();

@@ -5,8 +5,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include "weft/core/worker.hpp"
 
 namespace {
 
@@ -98,6 +102,39 @@ TEST(Gate, ManyThreadsExcludeEachOther) {
     });
   for (std::thread& t : threads) t.join();
   EXPECT_EQ(plain, 8000);
+}
+
+// Found as a hang: who was let in had rung before the worker went to sleep.
+TEST(Gate, ATurnThatLetsSomebodyInDoesNotBlock) {
+  const char* error = nullptr;
+  std::unique_ptr<weft::core::reactor> r(weft::core::make_reactor(nullptr, &error));
+  ASSERT_TRUE(r) << error;
+  weft::core::worker w(std::move(r));
+  const auto g = std::make_shared<gate>();
+  w.use_gate(g, false);
+  w.add_source();
+  std::thread guest([&] {
+    g->enter();
+    g->leave();
+  });
+  while (!g->is_wanted()) std::this_thread::yield();
+  std::atomic<bool> returned{false};
+  std::atomic<bool> rescued{false};
+  std::thread rescuer([&] {
+    for (int i = 0; i < 500 && !returned; ++i) std::this_thread::sleep_for(10ms);
+    if (returned) return;
+    rescued = true;
+    w.rouse();
+  });
+  {
+    const weft::core::worker::driving guard(w);
+    w.turn(weft::core::forever);
+  }
+  returned = true;
+  rescuer.join();
+  guest.join();
+  EXPECT_FALSE(rescued);
+  w.drop_source();
 }
 
 }  // namespace

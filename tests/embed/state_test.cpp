@@ -212,7 +212,11 @@ TEST_P(State, ACancelledTaskCancelsItsFiber) {
 
 TEST_P(State, ClosesWithFibersThatWait) {
   auto cancelled = std::make_shared<std::atomic<int>>(0);
-  lua.define("wait", [cancelled] { return wait_for_ever(cancelled); });
+  auto begun = std::make_shared<std::atomic<int>>(0);
+  lua.define("wait", [cancelled, begun] {
+    ++*begun;
+    return wait_for_ever(cancelled);
+  });
   run(lua.run(R"(weft = require "weft"; log = weft.shared_channel(4))"));
   auto waiting = rt.spawn([](weft::lua_state* l) { return l->call("wait"); }, &lua);
   auto sleeping = rt.spawn(
@@ -220,7 +224,7 @@ TEST_P(State, ClosesWithFibersThatWait) {
         return l->run("weft.daemon(function() weft.sleep(1000) end) weft.sleep(1000)");
       },
       &lua);
-  run(settle());
+  while (*begun == 0) run(settle());
   run(lua.close());
   EXPECT_EQ(*cancelled, 1);
   EXPECT_EQ(failure(lua.run("return 1")), "weft: the Lua state is closed");
