@@ -131,7 +131,8 @@ void* run(void* argument) {
 
 extern "C" WEFT_FOREIGN_API int weft_foreign_init(const weft_foreign* weft, weft_queue* queue,
                                                   const char* config) {
-  weft::java::host = weft;
+  // Once: the threads of earlier runtimes read it.
+  [[maybe_unused]] static const bool known = (weft::java::host = weft, true);
   weft::java::request r{.config = config ? config : "", .queue = queue, .error = {}};
   pthread_t thread;
   if (::pthread_create(&thread, nullptr, weft::java::run, &r) != 0) {
