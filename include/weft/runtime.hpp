@@ -145,7 +145,7 @@ class worker_handle {
 
  private:
   friend class runtime_handle;
-  worker_handle(runtime_handle of, unsigned index) noexcept : of_(std::move(of)), index_(index) {}
+  worker_handle(const runtime_handle& of, unsigned index) noexcept : of_(of), index_(index) {}
   runtime_handle of_;
   unsigned index_;
 };

@@ -144,7 +144,7 @@ class alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) frame_block {
  public:
   static void* allocate(std::size_t frame_size) {
     const std::size_t size = sizeof(frame_block) + frame_size;
-    return ::new (core::allocate_frame(size)) frame_block(size) + 1;
+    return ::new (core::allocate_frame(size)) frame_block(size) + 1;  // NOLINT
   }
   static frame_block& of(void* frame) noexcept { return *(static_cast<frame_block*>(frame) - 1); }
 
@@ -174,7 +174,7 @@ class alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) frame_block {
   static constexpr core::ending_kind kind{failure, release};
 
   union {
-    spawned<T> self_;
+    spawned<T> self_;  // NOLINT(readability-identifier-naming)
   };
   std::size_t size_;
   bool is_spawned_ = false;

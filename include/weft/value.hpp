@@ -126,11 +126,11 @@ class WEFT_API value {
 
   kind kind_ = kind::nil;
   union {
-    bool boolean_;
-    std::int64_t integer_ = 0;
-    double number_;
-    detail::byte_block* bytes_;
-    shared_object* object_;
+    bool boolean_;               // NOLINT(readability-identifier-naming)
+    std::int64_t integer_ = 0;   // NOLINT(readability-identifier-naming)
+    double number_;              // NOLINT(readability-identifier-naming)
+    detail::byte_block* bytes_;  // NOLINT(readability-identifier-naming)
+    shared_object* object_;      // NOLINT(readability-identifier-naming)
   };
 };
 

@@ -24,12 +24,12 @@ value share(std::pair<sender<value>, receiver<value>> both) {
 sender<value> sender_of(const value& v) {
   const ref<shared_channel> channel = v.as<shared_channel>();
   if (!channel->tx) throw std::invalid_argument("weft::sender_of: this end of a channel receives");
-  return *channel->tx;
+  return *channel->tx;  // NOLINT(bugprone-unchecked-optional-access)
 }
 receiver<value> receiver_of(const value& v) {
   const ref<shared_channel> channel = v.as<shared_channel>();
   if (!channel->rx) throw std::invalid_argument("weft::receiver_of: this end of a channel sends");
-  return *channel->rx;
+  return *channel->rx;  // NOLINT(bugprone-unchecked-optional-access)
 }
 
 }  // namespace weft::inline v0
