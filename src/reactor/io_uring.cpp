@@ -6,6 +6,11 @@
 // What the kernel holds names a slot, never a descriptor: a slot is used again only after the last
 // completion of whatever it had in flight, so one that comes late finds nobody.
 //
+// A poll holds its socket open, and the kernel takes a ring down only some milliseconds after its
+// process has ended. A listener that lived on so long would keep its port from the server that is
+// started next, so listeners hang on an epoll instance, which holds nothing, and the ring polls
+// that.
+//
 // The ring is bound to its thread. When another thread takes over, a new ring is made, and what is
 // waited for is asked for again; polls lose nothing by that.
 #if WEFT_HAS_LIBURING
@@ -34,9 +39,10 @@ constexpr std::uint8_t bit(direction d) noexcept {
   return static_cast<std::uint8_t>(1U << static_cast<unsigned>(d));
 }
 constexpr std::uint8_t file_bit = 4;
+constexpr std::uint8_t listener_bit = 8;  // is on listeners_
 
 /// What a completion is of. The slot's number is above it.
-enum class source : std::uint8_t { nobody, bell, poll_in, poll_out, file };
+enum class source : std::uint8_t { nobody, bell, listeners, poll_in, poll_out, file };
 constexpr unsigned source_bits = 3;
 
 std::uint64_t tag(std::uint32_t slot, source s) noexcept {
@@ -65,7 +71,7 @@ class uring final : public readiness {
   int watch_fd() noexcept override;
   void cancel(io_request& q) noexcept override;
   bool watches(const descriptor& d, direction dir) const noexcept override {
-    return (slots_[d.slot].in_flight & bit(dir)) != 0;
+    return slots_[d.slot].is_watched(dir);
   }
 
  protected:
@@ -85,8 +91,12 @@ class uring final : public readiness {
   struct slot {
     descriptor* owner = nullptr;
     std::uint32_t next_free = 0;
-    std::uint8_t in_flight = 0;  // by bit(): polls; file_bit
+    std::uint8_t in_flight = 0;  // by bit(): polls; file_bit; listener_bit
     bool queued = false;         // in to_arm_
+
+    bool is_watched(direction d) const noexcept {
+      return (in_flight & (d == direction::in ? bit(d) | listener_bit : bit(d))) != 0;
+    }
   };
 
   bool take_over() noexcept;
@@ -94,8 +104,10 @@ class uring final : public readiness {
   void ring_signal() noexcept;
   void queue(std::uint32_t number) noexcept;
   void arm_what_is_wanted() noexcept;
+  void arm_queued() noexcept;
   bool arm(std::uint32_t number, direction dir) noexcept;
-  bool arm_bell() noexcept;
+  bool arm_own(int fd, source s) noexcept;
+  bool watch_listener(std::uint32_t number) noexcept;
   void begin(std::uint32_t number, io_request& q) noexcept;
   io_uring_sqe* next() noexcept;
   void cancel_in_flight(std::uint32_t number, source s) noexcept;
@@ -103,6 +115,7 @@ class uring final : public readiness {
   int fetch(core::nanoseconds timeout) noexcept;
   int reap() noexcept;
   int deliver(const io_uring_cqe& c) noexcept;
+  int deliver_listeners() noexcept;
   int deliver_poll(std::uint32_t number, direction dir, const io_uring_cqe& c) noexcept;
   int deliver_file(std::uint32_t number, int result) noexcept;
 
@@ -112,6 +125,8 @@ class uring final : public readiness {
   int signal_ = -1;       // signalled by the ring
   bool signals_ = false;  // by this one
   bool bell_armed_ = false;
+  int listeners_ = -1;  // an epoll instance, once there is a listener
+  bool listeners_armed_ = false;
   const void* thread_ = nullptr;  // whose ring it is; null: not enabled yet
   int early_ = 0;                 // events that were fetched outside of wait()
   std::vector<slot> slots_{1};    // the first is nobody's
@@ -138,11 +153,13 @@ uring::~uring() {
       for (const direction dir : both)
         if (slots_[i].in_flight & bit(dir)) cancel_in_flight(i, polled(dir));
     if (bell_armed_) cancel_in_flight(0, source::bell);
+    if (listeners_armed_) cancel_in_flight(0, source::listeners);
     ring_.flush();
   }
   ring_.close();
   if (watch_ >= 0) ::close(watch_);
   if (signal_ >= 0) ::close(signal_);
+  if (listeners_ >= 0) ::close(listeners_);
   ::close(bell_);
 }
 
@@ -171,6 +188,10 @@ int uring::add(descriptor& d) noexcept {
 // follows is one.
 void uring::remove(descriptor& d) noexcept {
   slot& s = slots_[d.slot];
+  if (s.in_flight & listener_bit) {
+    sys::epoll_remove(listeners_, d.fd);
+    s.in_flight &= static_cast<std::uint8_t>(~listener_bit);
+  }
   s.owner = nullptr;
   if (s.in_flight == 0) return release(d.slot);
   if (!take_over() || s.in_flight == 0) return;
@@ -215,7 +236,13 @@ void uring::queue(std::uint32_t number) noexcept {
 
 /// Who has given up meanwhile costs nothing.
 void uring::arm_what_is_wanted() noexcept {
-  if (!bell_armed_) bell_armed_ = arm_bell();
+  if (!bell_armed_) bell_armed_ = arm_own(bell_, source::bell);
+  arm_queued();
+  if (listeners_ >= 0 && !listeners_armed_)
+    listeners_armed_ = arm_own(listeners_, source::listeners);
+}
+
+void uring::arm_queued() noexcept {
   while (!to_arm_.empty()) {
     const std::uint32_t number = to_arm_.back();
     for (const direction dir : both)
@@ -227,7 +254,8 @@ void uring::arm_what_is_wanted() noexcept {
 
 bool uring::arm(std::uint32_t number, direction dir) noexcept {
   slot& s = slots_[number];
-  if (!s.owner || (s.in_flight & bit(dir)) || !wanted(*s.owner, dir)) return true;
+  if (!s.owner || s.is_watched(dir) || !wanted(*s.owner, dir)) return true;
+  if (dir == direction::in && sys::is_listening(s.owner->fd) && watch_listener(number)) return true;
   io_uring_sqe* q = ring_.next();
   if (!q) return false;
   io_uring_prep_poll_multishot(q, s.owner->fd, dir == direction::in ? POLLIN | POLLRDHUP : POLLOUT);
@@ -236,11 +264,20 @@ bool uring::arm(std::uint32_t number, direction dir) noexcept {
   return true;
 }
 
-bool uring::arm_bell() noexcept {
+bool uring::arm_own(int fd, source s) noexcept {
   io_uring_sqe* q = ring_.next();
   if (!q) return false;
-  io_uring_prep_poll_multishot(q, bell_, POLLIN);
-  q->user_data = tag(0, source::bell);
+  io_uring_prep_poll_multishot(q, fd, POLLIN);
+  q->user_data = tag(0, s);
+  return true;
+}
+
+/// False: no epoll instance to be had, or it is on it twice; a poll of its own will do.
+bool uring::watch_listener(std::uint32_t number) noexcept {
+  slot& s = slots_[number];
+  if (listeners_ < 0) listeners_ = ::epoll_create1(EPOLL_CLOEXEC);
+  if (sys::epoll_add(listeners_, s.owner->fd, EPOLLIN | EPOLLET, s.owner) != 0) return false;
+  s.in_flight |= listener_bit;
   return true;
 }
 
@@ -258,11 +295,11 @@ bool uring::take_over() noexcept {
   ring_.swap(fresh);
   fresh.close();
   thread_ = &thread_mark;
-  bell_armed_ = signals_ = false;
+  bell_armed_ = listeners_armed_ = signals_ = false;
   for (std::uint32_t i = 1; i < slots_.size(); ++i) {
     slot& s = slots_[i];
-    if (s.in_flight == 0) continue;
-    s.in_flight = 0;
+    if ((s.in_flight & ~listener_bit) == 0) continue;
+    s.in_flight &= listener_bit;
     if (s.owner)
       queue(i);
     else
@@ -341,11 +378,31 @@ int uring::deliver(const io_uring_cqe& c) noexcept {
   switch (static_cast<source>(c.user_data & ((1U << source_bits) - 1))) {
     case source::nobody: break;
     case source::bell: bell_armed_ = (c.flags & IORING_CQE_F_MORE) != 0; return c.res > 0;
+    case source::listeners:
+      listeners_armed_ = (c.flags & IORING_CQE_F_MORE) != 0;
+      return deliver_listeners();
     case source::poll_in: return deliver_poll(number, direction::in, c);
     case source::poll_out: return deliver_poll(number, direction::out, c);
     case source::file: return deliver_file(number, c.res);
   }
   return 0;
+}
+
+int uring::deliver_listeners() noexcept {
+  constexpr int room = 16;
+  epoll_event events[room];
+  for (int total = 0;;) {
+    const int n = sys::epoll_wait(listeners_, events, room, 0);
+    for (int i = 0; i < n; ++i) {
+      auto& d = *static_cast<descriptor*>(events[i].data.ptr);
+      if (events[i].events & (EPOLLHUP | EPOLLERR))
+        failed(d);
+      else
+        became_ready(d, direction::in);
+    }
+    if (n > 0) total += n;
+    if (n < room) return total;
+  }
 }
 
 int uring::deliver_poll(std::uint32_t number, direction dir, const io_uring_cqe& c) noexcept {

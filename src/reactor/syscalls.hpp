@@ -77,6 +77,12 @@ inline int socket_error(int fd) noexcept {
   return -error;
 }
 
+inline bool is_listening(int fd) noexcept {
+  int yes = 0;
+  socklen_t size = sizeof yes;
+  return ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes != 0;
+}
+
 // ---- readiness: EINTR is told, the caller looks at its clock ----
 
 /// Whether a descriptor is ready for POLLIN or POLLOUT now; hang-up, error and a bad number are.

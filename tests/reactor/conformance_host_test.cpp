@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What every backend does beside descriptors: time, wake-ups, signals, processes, limits.
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -148,6 +149,43 @@ int exit_status_of(pid_t child) {
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+// The kernel may take down what a backend held only after the process is gone; its port is free at
+// once.
+TEST_P(reactor_host, the_port_of_a_killed_listener_is_free) {
+  auto [told, tell] = make_pipe();
+  sockaddr_in a = loopback();
+  unique_fd listener = tcp_socket();
+  socklen_t size = sizeof a;
+  const int one = 1;
+  ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
+  ASSERT_EQ(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&a), &size), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const char* error = nullptr;
+    std::unique_ptr<weft::core::reactor> own(make_backend(GetParam(), &error));
+    ::listen(listener.get(), 8);
+    attached d(*own, std::move(listener));
+    d.not_ready(in);
+    performer p;
+    p.await(*own, d, in);
+    own->wait(0);
+    put(tell.get(), "x");
+    own->wait(forever);
+    ::_exit(1);
+  }
+  listener.reset();
+  pollfd up = {told.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&up, 1, -1), 1);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  const unique_fd next = tcp_socket();
+  ::setsockopt(next.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  EXPECT_EQ(::bind(next.get(), reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
+  EXPECT_EQ(::listen(next.get(), 8), 0) << std::strerror(errno);
 }
 
 TEST_P(reactor_host, a_forked_child_leaves_the_parent_alone) {
