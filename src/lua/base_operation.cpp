@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "lua/operation.hpp"
+#include "lua/packed.hpp"
 #include "lua/shared.hpp"
 
 namespace weft::inline v0::lua {
@@ -96,13 +97,7 @@ int base_settle(lua_State* L, state&, fiber& f, operation&, int) {
   lua_getfield(L, -1, "stash");
   lua_pushnil(L);
   lua_setfield(L, -3, "stash");
-  lua_getfield(L, -1, "n");
-  const int kept = static_cast<int>(lua_tointeger(L, -1));
-  lua_pop(L, 1);
-  const int stash = lua_gettop(L);
-  luaL_checkstack(L, kept, "too many values");
-  for (int i = 1; i <= kept; ++i) lua_rawgeti(L, stash, i);
-  return kept;
+  return unpack(L, "too many values");
 }
 
 const operation_kind base_kind = {"its turn",  base_ready, base_attempt, nullptr,
@@ -136,14 +131,7 @@ int suspension_waiting(lua_State* L) {
 
 /// The values at 2 .. top, in a table with n, with the fiber.
 void stash(lua_State* L, const fiber& f) {
-  const int n = lua_gettop(L) - 1;
-  lua_createtable(L, n, 1);
-  for (int i = 1; i <= n; ++i) {
-    lua_pushvalue(L, i + 1);
-    lua_rawseti(L, -2, i);
-  }
-  lua_pushinteger(L, n);
-  lua_setfield(L, -2, "n");
+  push_packed(L, 2);
   push_handle(L, f);
   push_extras(L, -1, true);
   lua_pushvalue(L, -3);

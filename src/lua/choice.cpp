@@ -2,6 +2,7 @@
 // choose, wrap, or_else, always and never. A choice is flattened when it is built: nested choices
 // give their arms, and a wrap is distributed over them, so that perform sees one flat list.
 #include "lua/operation.hpp"
+#include "lua/packed.hpp"
 
 namespace weft::inline v0::lua {
 
@@ -16,14 +17,7 @@ void publish_nowhere(state&, fiber&, operation&, core::wait_record&) {}
 /// The values are an array with n in reference 1.
 int give_values(lua_State* L, state&, fiber&, operation&, int index) {
   get_reference(L, index, 1);
-  lua_getfield(L, -1, "n");
-  const int n = static_cast<int>(lua_tointeger(L, -1));
-  lua_pop(L, 1);
-  luaL_checkstack(L, n, "too many values");
-  const int values = lua_gettop(L);
-  for (int i = 1; i <= n; ++i) lua_rawgeti(L, values, i);
-  lua_remove(L, values);
-  return n;
+  return unpack(L, "too many values");
 }
 int never_settles(lua_State*, state&, fiber&, operation&, int) { unreachable_kind(); }
 
@@ -33,15 +27,9 @@ const operation_kind never_kind = {"an event that never comes", never_ready, nev
                                    publish_nowhere, never_settles};
 
 int op_always(lua_State* L) {
-  const int n = lua_gettop(L);
+  push_packed(L, 1);
   new_operation<operation>(L, state_of(L), always_kind, 1);
-  lua_createtable(L, n, 1);
-  for (int i = 1; i <= n; ++i) {
-    lua_pushvalue(L, i);
-    lua_rawseti(L, -2, i);
-  }
-  lua_pushinteger(L, n);
-  lua_setfield(L, -2, "n");
+  lua_insert(L, -2);
   set_reference(L, -2, 1);
   return 1;
 }

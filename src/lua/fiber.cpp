@@ -6,6 +6,7 @@
 
 #include "lua/gate.hpp"
 #include "lua/operation.hpp"
+#include "lua/packed.hpp"
 #include "lua/scope.hpp"
 #include "lua/shared.hpp"
 #include "lua/threads.hpp"
@@ -281,13 +282,7 @@ int join_settle(lua_State* L, state&, fiber&, operation& o, int index) {
     lua_settop(L, handle - 1);
     return 0;
   }
-  lua_getfield(L, -1, "n");
-  const int n = static_cast<int>(lua_tointeger(L, -1));
-  lua_pop(L, 1);
-  luaL_checkstack(L, n, "too many results");
-  const int extras = lua_gettop(L);
-  for (int i = 1; i <= n; ++i) lua_rawgeti(L, extras, i);
-  lua_remove(L, extras);
+  const int n = unpack(L, "too many results");
   lua_remove(L, handle);
   return n;
 }

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "lua/operation.hpp"
+#include "lua/packed.hpp"
 #include "lua/shared.hpp"
 #include "lua/value.hpp"
 
@@ -141,12 +142,9 @@ shared_arm& call_arm(lua_State* L, state& s, operation&, int index) {
   native_function& f = function_of(L, -1);
   lua_settop(L, top);
   get_reference(L, index, 2);
-  lua_getfield(L, -1, "n");
-  const int n = static_cast<int>(lua_tointeger(L, -1));
-  lua_pop(L, 1);
-  luaL_checkstack(L, n + 8, "too many arguments");
-  for (int i = 1; i <= n; ++i) lua_rawgeti(L, top + 1, i);
-  native_arm& arm = checked(L, s, make_arm(s), top + 2);
+  unpack(L, "too many arguments");
+  luaL_checkstack(L, 8, "too many arguments");
+  native_arm& arm = checked(L, s, make_arm(s), top + 1);
   lua_settop(L, top);
   f.call(arm.call);
   if (arm.call.later) arm.later.emplace(arm.call.later->recv_op());
@@ -165,18 +163,12 @@ int call_op(lua_State* L) {
   if (!s.tasks)
     raise(L, "a function of C++ that waits needs a state that is open in a weft::lua_state");
   check_arguments(L, s);
-  const int n = lua_gettop(L);
+  push_packed(L, 1);
   new_operation<operation>(L, s, call_kind, 2);
+  lua_insert(L, -2);
+  set_reference(L, -2, 2);
   lua_pushvalue(L, lua_upvalueindex(function_upvalue));
   set_reference(L, -2, 1);
-  lua_createtable(L, n, 1);
-  for (int i = 1; i <= n; ++i) {
-    lua_pushvalue(L, i);
-    lua_rawseti(L, -2, i);
-  }
-  lua_pushinteger(L, n);
-  lua_setfield(L, -2, "n");
-  set_reference(L, -2, 2);
   return 1;
 }
 

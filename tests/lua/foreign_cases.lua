@@ -72,39 +72,24 @@ return function(load)
     end)
   end)
 
-  case("1,000 requests from 1,000 fibers", BIG, function()
-    with_runtime("many", nil, function(rt)
-      local answered = 0
-      weft.scope(function(s)
-        for i = 1, 1000 do
-          s:spawn(function()
-            local ok, got = rt:echo("request " .. i)
-            t.truthy(ok, got)
-            t.eq(got, "request " .. i)
-            answered = answered + 1
-          end)
-        end
+  for _, method in ipairs { "echo", "later" } do
+    case(("1,000 requests from 1,000 fibers (%s)"):format(method), BIG, function()
+      with_runtime("many " .. method, nil, function(rt)
+        local answered = 0
+        weft.scope(function(s)
+          for i = 1, 1000 do
+            s:spawn(function()
+              local ok, got = rt[method](rt, "request " .. i)
+              t.truthy(ok, got)
+              t.eq(got, "request " .. i)
+              answered = answered + 1
+            end)
+          end
+        end)
+        t.eq(answered, 1000)
       end)
-      t.eq(answered, 1000)
     end)
-  end)
-
-  case("1,000 asynchronous requests from 1,000 fibers", BIG, function()
-    with_runtime("many later", nil, function(rt)
-      local answered = 0
-      weft.scope(function(s)
-        for i = 1, 1000 do
-          s:spawn(function()
-            local ok, got = rt:later("request " .. i)
-            t.truthy(ok, got)
-            t.eq(got, "request " .. i)
-            answered = answered + 1
-          end)
-        end
-      end)
-      t.eq(answered, 1000)
-    end)
-  end)
+  end
 
   case("an error has the message and the trace", function()
     with_runtime("errors", nil, function(rt)
@@ -258,5 +243,30 @@ return function(load)
     end
   end)
 
-  return case, with_runtime
+  -- Of languages inside this process. program(body) runs body with load(unit, opts) in a process of its own.
+  local function in_process(language, unit, program)
+    t.test("Ctrl-C is the host's", function()
+      if not t.under_weft then t.skip "a stock interpreter has a handler of its own" end
+      -- A job in the background ignores it.
+      local result = program(([[
+        local rt = assert(load(%q, {}))
+        os.execute("(sleep 0.3; kill -INT " .. io.open("/proc/self/stat"):read "*n" .. ") &")
+        rt:slow "x"
+        io.write "not reached"]]):format(unit), { env = "env --default-signal=INT" })
+      t.eq(result.out, "")
+      t.eq(result.code, 130, result.err)
+    end)
+
+    t.test(("a program may end while %s works"):format(language), function()
+      local result = program(([[
+        local rt = assert(load(%q, { timeout = 0.05 }))
+        rt:slow "x"
+        rt:slow_later "x"
+        io.write "ended"]]):format(unit))
+      t.eq(result.out, "ended", result.err)
+      t.eq(result.code, 0, result.err)
+    end)
+  end
+
+  return case, with_runtime, in_process
 end

@@ -50,7 +50,7 @@ end
 -- The JVM keeps its own files open from its first start.
 assert(load_fixture "warm"):unload()
 
-local case, with_runtime = require "foreign_cases" (load_fixture)
+local case, with_runtime, in_process = require "foreign_cases" (load_fixture)
 
 local function with_fixture(config, f) with_runtime(config, nil, f) end
 
@@ -157,26 +157,7 @@ t.test("the JVM leaves INT, TERM, HUP and QUIT alone", function()
   t.eq(result.out, "true", result.err)
 end)
 
-t.test("Ctrl-C is the host's", function()
-  if not t.under_weft then t.skip "a stock interpreter has a handler of its own" end
-  local result = program([[
-    local rt = assert(load("Fixture", {}))
-    os.execute("(sleep 0.3; kill -INT " .. io.open("/proc/self/stat"):read "*n" .. ") &")
-    rt:slow "x"
-    io.write "not reached"]], { env = "env --default-signal=INT" }) -- a job in the background ignores it
-  t.eq(result.out, "")
-  t.eq(result.code, 130, result.err)
-end)
-
-t.test("a program may end while Java works", function()
-  local result = program [[
-    local rt = assert(load("Fixture", { timeout = 0.05 }))
-    rt:slow "x"
-    rt:slow_later "x"
-    io.write "ended"]]
-  t.eq(result.out, "ended", result.err)
-  t.eq(result.code, 0, result.err)
-end)
+in_process("Java", "Fixture", program)
 
 -- ---------------------------------------------------------------- as the seed has it
 

@@ -27,7 +27,7 @@ if code_of_load == "ENOENT" then
 end
 assert(warm, not_there):unload()
 
-local case, with_runtime = require "foreign_cases" (load_fixture)
+local case, with_runtime, in_process = require "foreign_cases" (load_fixture)
 local function with_fixture(config, f) with_runtime(config, nil, f) end
 
 t.test("a module without init serves by itself", function()
@@ -195,26 +195,7 @@ t.test("the interpreter leaves signals, mask and locale alone", function()
   t.eq(result.out, "same", result.err)
 end)
 
-t.test("Ctrl-C is the host's", function()
-  if not t.under_weft then t.skip "a stock interpreter has a handler of its own" end
-  local result = program([[
-    local rt = assert(load("weft_fixture", {}))
-    os.execute("(sleep 0.3; kill -INT " .. io.open("/proc/self/stat"):read "*n" .. ") &")
-    rt:slow "x"
-    io.write "not reached"]], { env = "env --default-signal=INT" }) -- a job in the background ignores it
-  t.eq(result.out, "")
-  t.eq(result.code, 130, result.err)
-end)
-
-t.test("a program may end while Python works", function()
-  local result = program [[
-    local rt = assert(load("weft_fixture", { timeout = 0.05 }))
-    rt:slow "x"
-    rt:slow_later "x"
-    io.write "ended"]]
-  t.eq(result.out, "ended", result.err)
-  t.eq(result.code, 0, result.err)
-end)
+in_process("Python", "weft_fixture", program)
 
 -- ---------------------------------------------------------------- as the seed has it
 
