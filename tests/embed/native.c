@@ -37,6 +37,7 @@ typedef struct job {
   weft_handler *handler;
   weft_completion *completion;
   int descriptor;        /* to write to, or 0 */
+  int anchor;            /* in the registry, until it is joined: its threads use it */
   pthread_mutex_t mutex; /* all below */
   int next;              /* threads that have begun */
   int64_t turns;         /* how often the state has changed hands, under its gate */
@@ -58,7 +59,10 @@ static job *new_job(lua_State *L, int count) {
   return j;
 }
 
+/* The job is on top. */
 static void start(lua_State *L, job *j, void *(*run)(void *)) {
+  lua_pushvalue(L, -1);
+  j->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
   for (; j->started < j->count; ++j->started)
     if (pthread_create(&j->threads[j->started], NULL, run, j) != 0)
       luaL_error(L, "pthread_create failed");
@@ -98,6 +102,8 @@ static void push_value(lua_State *L, const weft_value *v) {
 static int joined(lua_State *L) {
   job *j = (job *)lua_touserdata(L, -1);
   size_t i, n = j->results.count;
+  if (j->anchor) luaL_unref(L, LUA_REGISTRYINDEX, j->anchor);
+  j->anchor = 0;
   lua_settop(L, 0);
   lua_pushinteger(L, (lua_Integer)j->failed);
   lua_pushinteger(L, j->code);

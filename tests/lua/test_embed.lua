@@ -132,13 +132,15 @@ t.outside("a call that takes too long; its error then is not lost", function()
 end)
 
 t.outside("the error of a handler fails the root scope of the run", function()
+  local job
   local e = t.raises(nil, function()
     weft.run(function()
-      native.post(function() error("handler", 0) end, 1, 1)
+      job = native.post(function() error("handler", 0) end, 1, 1)
       weft.sleep(10)
     end)
   end)
   t.truthy(tostring(e):find "^handler\n", tostring(e))
+  t.eq(join(job), 0)
 end)
 
 t.test("the error of a handler goes to on_error", function()
