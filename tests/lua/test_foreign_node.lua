@@ -64,6 +64,20 @@ case("a child that cannot be started", function()
   t.contains(t.fails("init failed", load_fixture("x", { node = "/bin/false" })), "exited with status 1")
 end)
 
+case("lengths of a name and of a request", { memory = 4096 }, function()
+  with_fixture("lengths", function(rt)
+    local name = ("x"):rep(70000)
+    local ok, _, err = rt[name](rt, "x")
+    t.eq(ok, false)
+    t.truthy(err:find(name, 1, true), "the name is cut")
+    if t.scale(100) >= 100 then
+      t.returns(t.pack(false, 1, "the request is larger than the 1 GiB that node is sent"),
+        rt:echo(("x"):rep(2 ^ 20):rep(1025)))
+    end
+    t.returns(t.pack(true, "still there"), rt:echo("still there"))
+  end)
+end)
+
 case("flags of node", function()
   with_runtime("flags", { flags = "--max-old-space-size=64" }, function(rt)
     t.returns(t.pack(true, "--max-old-space-size=64"), rt:flags())

@@ -5,7 +5,7 @@
 //   u32 length of what follows, u8 kind, u64 task, body
 //
 //   to node      start   body: the settings (settings.hpp)
-//                call    i64 nanoseconds left (-1: for ever), u8 request there, u16 length of the
+//                call    i64 nanoseconds left (-1: for ever), u8 request there, u32 length of the
 //                        method's name, name, request
 //                cancel  nobody waits for this task any more
 //                more    the reader of this task's parts has caught up

@@ -13,6 +13,7 @@ constexpr int batch = 64;
 constexpr std::int64_t for_ever = -1;
 constexpr std::int64_t sweep_period = 20'000'000;  // nanoseconds, while calls are under way
 constexpr std::int64_t hold_period = 1'000'000;    // while a stream waits for its reader
+constexpr std::size_t largest_request = 1U << 30;  // a frame's length has 32 bits
 constexpr std::int64_t few_parts = 32;             // unread: the stream may go on
 
 std::int64_t time_left(std::int64_t deadline) noexcept {
@@ -85,7 +86,22 @@ std::int64_t runtime::patience() {
 
 void runtime::send_calls(weft_task* const* tasks, int count) {
   if (!revive(tasks, count)) return;
-  for (int i = 0; i < count; i++) put_call(tasks[i]);
+  for (int i = 0; i < count; i++) {
+    std::size_t size = 0;
+    host_->request(tasks[i], &size);
+    if (size <= largest_request)
+      put_call(tasks[i]);
+    else
+      refuse(tasks[i], "the request is larger than the 1 GiB that node is sent");
+  }
+}
+
+void runtime::refuse(weft_task* task, std::string_view why) {
+  {
+    const std::lock_guard guard(mutex_);
+    if (flights_.erase(task) == 0) return;  // the child has ended meanwhile
+  }
+  fail(task, why);
 }
 
 /// False: there is no child, and the tasks have been told so.
@@ -112,7 +128,7 @@ void runtime::put_call(weft_task* task) {
   outgoing_.begin(kind::call, task);
   outgoing_.put(time_left(host_->deadline(task)));
   outgoing_.put(static_cast<std::uint8_t>(request != nullptr));
-  outgoing_.put(static_cast<std::uint16_t>(name.size()));
+  outgoing_.put(static_cast<std::uint32_t>(name.size()));
   outgoing_.put_text(name);
   if (request) outgoing_.put_text({request, size});
   outgoing_.finish();

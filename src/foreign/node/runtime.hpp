@@ -44,6 +44,8 @@ class runtime {
 
   void send_calls(weft_task* const* tasks, int count);
   void put_call(weft_task* task);
+  /// Of one that counts as under way.
+  void refuse(weft_task* task, std::string_view why);
   void sweep();
   std::int64_t patience();
   bool revive(weft_task* const* tasks, int count);

@@ -226,12 +226,12 @@ async function settle(request, result) {
 function call(task, body) {
   const left = body.readBigInt64LE(0);
   const there = body.readUInt8(8) === 1;
-  const end = 11 + body.readUInt16LE(9);
+  const end = 13 + body.readUInt32LE(9);
   const request = new Request(task, left);
   requests.set(task, request);
   context.run(request, () => {
     try {
-      const result = find(body.toString('utf8', 11, end))(there ? body.subarray(end) : null, request);
+      const result = find(body.toString('utf8', 13, end))(there ? body.subarray(end) : null, request);
       if (result instanceof Promise || isStream(result)) settle(request, result);
       else request.answer(result);
     } catch (error) {
