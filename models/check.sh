@@ -47,6 +47,8 @@ looks_before_settling  home                  safety
 leaves_attached        home                  safety
 looks_at_top_first     deque                 safety
 takes_the_last         deque                 safety
+posts_unseen           posting               safety
+parks_unlooked         posting               safety
 '
 
 # A correct variant that the design may choose: it must pass.
@@ -119,7 +121,7 @@ if [ "${1:-}" = --mutants ]; then
   echo "$variants" | grep . | run -L 1 sh "$self" --variant
   grep -q caught "$log.m" && ! grep -q SURVIVED "$log.m" && ! grep -q FAILED "$log"
 else
-  [ $# -gt 0 ] || set -- $(cd "$here/scenarios" && ls -S *.h | sed 's/\.h$//') join rest scope_end claim_all home deque
+  [ $# -gt 0 ] || set -- $(cd "$here/scenarios" && ls -S *.h | sed 's/\.h$//') join rest scope_end claim_all home deque posting
   printf '%s\n' "$@" | run -L 1 sh "$self" --one
   grep -q 'ok$' "$log" && ! grep -q FAILED "$log"
 fi

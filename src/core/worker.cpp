@@ -2,6 +2,7 @@
 #include "weft/core/worker.hpp"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "weft/core/crew.hpp"
@@ -39,6 +40,7 @@ worker::worker(std::unique_ptr<reactor> r) noexcept
 // What is still in the inbox when the last driver has left belongs to nobody here: only completions
 // can be, and they give up their reference.
 worker::~worker() {
+  while (posting_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
   mailbox_->close();
   mailbox_->drop_reference();
   for (task* t = inbox_.drain(); t;) {
@@ -85,9 +87,15 @@ void worker::use_seed(std::uint64_t seed) noexcept {
   queue_.shuffle(&order_);
 }
 
+// What is in the inbox may run at once, and its runtime end, while a poster still looks at park_:
+// ~worker waits for it. Workers of the crew are joined before that. models/: posting.
 void worker::post(task& t) noexcept {
+  const worker* here = current();
+  const bool joined = here && shares_with(*here);
+  if (!joined) posting_.fetch_add(1, std::memory_order_relaxed);
   inbox_.push(t);
   rouse();
+  if (!joined) posting_.fetch_sub(1, std::memory_order_release);
 }
 
 void worker::rouse() noexcept {

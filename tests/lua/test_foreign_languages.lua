@@ -214,6 +214,7 @@ t.test("Go: a caller that leaves ends the HTTP request", KEEPS, function()
     local host, port = listener:address()
     local asked = s:spawn(function() rt:get(("http://%s:%d/"):format(host, port)) end)
     local stream = assert(listener:accept())
+    assert(stream:read_some())  -- from here on it is the request's: Go keeps one that comes too late, for the next
     asked:cancel()
     repeat local bytes = stream:read_some() until not bytes
     stream:close()

@@ -132,6 +132,16 @@ TEST_P(Blocking, AtMostSixtyFourAtOnce) {
   EXPECT_GT(most, 1);
 }
 
+task<> ends_at_once() {
+  co_await spawn_blocking([] {});
+}
+TEST_P(Blocking, TheRuntimeMayEndWhileAHelperWakesItsLastTask) {
+  for (int i = 0; i < std::max(100, scaled(2000)); ++i) {
+    weft::runtime short_lived{options()};
+    short_lived.block_on(ends_at_once());
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Workers, Blocking, ::testing::Values(1U, 2U, 4U));
 
 // Threads that idle, and one that is at work: the process ends at once, and cleanly.

@@ -244,7 +244,7 @@ class WEFT_API worker {
 
   // ---- any thread ----
 
-  /// Makes t, whose home this is, runnable. The caller's last touch of t.
+  /// Makes t, whose home this is, runnable. The caller's last touch of t, and of this worker.
   void post(task& t) noexcept;
   /// Ends a wait of the reactor. Async-signal-safe.
   void ring() noexcept { reactor_->wake(); }
@@ -360,6 +360,7 @@ class WEFT_API worker {
   atomic<unsigned> pause_{0};  // ends the batch
   alignas(64) inbox inbox_;
   atomic<int> park_{awake};
+  atomic<unsigned> posting_{0};  // by threads that may outlive this worker
 };
 
 }  // namespace weft::inline v0::core
