@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 
 
-def version(request):
+def upper(request):
     return sqlite3.connect(":memory:").execute("select upper(?)", (request.decode(),)).fetchone()[0]
 
 

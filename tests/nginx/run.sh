@@ -46,6 +46,17 @@ if [ -e "$build/lib/weft/libweft-python.so" ]; then
 else
   skip "Python: weft's loader is not built"
 fi
+if [ -e "$build/lib/weft/weft.jar" ] && command -v javac > /dev/null; then
+  javac --release 11 -d "$dir" tests/nginx/Answers.java && languages+=("java=$dir") || fail "Answers.java does not compile"
+else
+  skip "Java: weft's loader is not built, or no javac"
+fi
+if [ -e "$build/lib/weft/libweft-node.so" ]; then
+  cp tests/nginx/answers.js "$dir"
+  languages+=("node=$dir")
+else
+  skip "Node: weft's loader is not built"
+fi
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 # start NAME [configuration]: sets $port, $tls_port, $folder and $master

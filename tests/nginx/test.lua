@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Asks a running nginx (nginx.conf beside this file), which has one worker:
---   weft run tests/nginx/test.lua PORT WAY [go] [python=FOLDER]
+--   weft run tests/nginx/test.lua PORT WAY [go] [python=FOLDER] [java=FOLDER] [node=FOLDER]
 local weft = require "weft"
 local port, way = tonumber(arg[1]), arg[2]
 local has = {}
@@ -82,9 +82,11 @@ weft.run(function()
 
   -- languages
   if has.go then same("Go", "/go?hello", "true hello") end
-  if has.python then
-    same("Python", "/python?" .. has.python, "true SQLITE\nfalse 1 ValueError: not this time")
+  local function language(name, exception)
+    if not has[name] then return end
+    same(name, "/language?" .. name .. " " .. has[name], "true LANGUAGE\nfalse 1 " .. exception .. ": not this time")
   end
+  language("python", "ValueError")
 
   -- phases
   same("rewrite", "/rewrite", "in rewrite")
@@ -127,6 +129,10 @@ weft.run(function()
 
   local growth = tonumber((get "/memory"))
   check("memory is flat", growth and growth < 2048, growth, "KiB more after 100,000 calls")
+
+  -- What has threads and a collector of its own comes after that.
+  language("java", "IllegalArgumentException")
+  language("node", "Error")
 end)
 
 print(("%d passed, %d failed"):format(passed, failed))
