@@ -24,6 +24,7 @@ class epoll final : public readiness {
  public:
   epoll(int poll, int bell) noexcept : poll_(poll), bell_(bell) {}
   ~epoll() override {
+    release_all();
     ::close(bell_);
     ::close(poll_);
   }

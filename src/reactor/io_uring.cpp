@@ -146,6 +146,7 @@ const char* uring::features() const noexcept {
 // Whoever closes a socket after this wants it closed then: nothing may be left in the kernel. What
 // were, would be ended later, and interrupt a system call of this thread.
 uring::~uring() {
+  release_all();
   if (inherited()) {
     ring_.forget();
   } else if (thread_ == &thread_mark) {

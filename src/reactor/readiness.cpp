@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <cassert>
+#include <utility>
 
 #include "reactor/syscalls.hpp"
 
@@ -17,6 +18,7 @@ void pass_on(descriptor& d, direction dir) noexcept {
     task& t = *r->owner;
     if (!t.complete_at_home(r->arm)) continue;
     ++d.woken[static_cast<int>(dir)];
+    if (d.what == subject::signal) d.set_ready(dir, false);  // taken
     t.kind->wake(t);
     return;
   }
@@ -29,6 +31,7 @@ namespace reactor {
 using core::descriptor;
 using core::direction;
 using core::io_request;
+using core::subject;
 using kind = core::io_request::kind;
 
 namespace {
@@ -108,9 +111,19 @@ timespec to_timespec(core::nanoseconds timeout) noexcept {
 
 readiness::readiness() noexcept : process_(watch_forks()) {}
 
+readiness::~readiness() { assert(attached_.empty() && watched_.empty()); }
+
 // What is still attached belongs to sockets that outlive the worker: they attach to the next one.
-readiness::~readiness() {
-  while (descriptor* d = attached_.pop_front()) d->attached = false;
+void readiness::release_all() noexcept {
+  while (descriptor* d = watched_.front()) {
+    unwatch(*d);
+    d->attached = false;
+    d->unlink();
+  }
+  while (descriptor* d = attached_.pop_front()) {
+    d->attached = false;
+    if (d->what != subject::file) ::close(std::exchange(d->fd, -1));
+  }
 }
 
 bool readiness::inherited() const noexcept {
@@ -119,13 +132,16 @@ bool readiness::inherited() const noexcept {
 
 int readiness::attach(descriptor& d) noexcept {
   if (inherited()) return -ENOTSUP;
-  d.is_file = false;
-  if (const int error = add(d)) return error;
-  d.ready[0] = d.ready[1] = true;
+  const bool is_file = d.what == subject::file;
+  d.ready[0] = is_file;
+  d.ready[1] = true;
   d.woken[0] = d.woken[1] = 0;
-  d.hung_up = false;
+  d.hung_up = d.is_file = false;
+  d.slot = 0;
+  if (!is_file) d.fd = -1;
+  if (const int error = is_file ? add(d) : watch(d)) return error;
   d.attached = true;
-  attached_.push_back(d);
+  (d.fd >= 0 ? attached_ : watched_).push_back(d);
   return 0;
 }
 
@@ -133,7 +149,10 @@ void readiness::detach(descriptor& d) noexcept {
   assert(!collecting_ && "no code of a user runs within a batch of events");
   if (!d.attached) return;
   assert(!wanted(d, direction::in) && !wanted(d, direction::out));
-  if (!inherited()) remove(d);
+  if (d.what != subject::file)
+    unwatch(d);
+  else if (!inherited())
+    remove(d);
   if (last_busy_ == &d) last_busy_ = nullptr;
   d.attached = false;
   d.unlink();
@@ -143,7 +162,7 @@ void readiness::await(descriptor& d, direction dir, core::wait_record& r) noexce
   d.waiters(dir).push_back(r);
   if (d.is_file) d.set_ready(dir, true);
   core::pass_on(d, dir);
-  if (r.linked()) want(d, dir);
+  if (r.linked() && d.fd >= 0) want(d, dir);
 }
 
 void readiness::submit(io_request& q) noexcept {
@@ -183,8 +202,10 @@ int readiness::wait(core::nanoseconds timeout) noexcept {
   collecting_ = false;
   // Whoever did not ring because another had is seen from here on: a read-modify-write on both
   // sides. A true that is not seen yet has its event still to come.
-  if (rung_.load(std::memory_order_relaxed)) rung_.exchange(false, std::memory_order_acq_rel);
-  return n > 0 ? n : 0;
+  const int events = n > 0 ? n : 0;
+  if (!rung_.load(std::memory_order_relaxed)) return events;
+  rung_.exchange(false, std::memory_order_acq_rel);
+  return events + tell_of_signals();
 }
 
 void readiness::wake() noexcept {
@@ -199,8 +220,9 @@ bool readiness::busy() noexcept {
     return wanted(d, direction::in) || wanted(d, direction::out);
   };
   if (last_busy_ && busy_on(*last_busy_)) return true;
-  for (last_busy_ = attached_.front(); last_busy_; last_busy_ = attached_.after(*last_busy_))
-    if (busy_on(*last_busy_)) return true;
+  for (core::list<descriptor>* all : {&attached_, &watched_})
+    for (last_busy_ = all->front(); last_busy_; last_busy_ = all->after(*last_busy_))
+      if (busy_on(*last_busy_)) return true;
   return false;
 }
 

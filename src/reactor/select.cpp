@@ -22,6 +22,7 @@ class select_backend final : public readiness {
  public:
   select_backend(int bell_in, int bell_out) noexcept : bell_in_(bell_in), bell_out_(bell_out) {}
   ~select_backend() override {
+    release_all();
     ::close(bell_in_);
     ::close(bell_out_);
   }

@@ -9,6 +9,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -81,6 +82,26 @@ inline bool is_listening(int fd) noexcept {
   int yes = 0;
   socklen_t size = sizeof yes;
   return ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes != 0;
+}
+
+// ---- processes ----
+
+/// A descriptor (close-on-exec) that is readable once the process has exited; -ESRCH: it has been
+/// waited for; -ENOSYS: there is no such call.
+inline int pidfd_open([[maybe_unused]] int process) noexcept {
+#if defined(SYS_pidfd_open)
+  return static_cast<int>(once(::syscall(SYS_pidfd_open, process, 0)));
+#else
+  return -ENOSYS;
+#endif
+}
+/// Whether waitpid() of this child would not wait. It is not reaped.
+inline bool has_exited(int child) noexcept {
+  siginfo_t about = {};
+  const auto id = static_cast<id_t>(child);
+  if (retry([&] { return ::waitid(P_PID, id, &about, WEXITED | WNOHANG | WNOWAIT); }) < 0)
+    return true;  // ECHILD: it has been waited for
+  return about.si_pid != 0;
 }
 
 // ---- readiness: EINTR is told, the caller looks at its clock ----

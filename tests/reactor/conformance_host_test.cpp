@@ -2,7 +2,6 @@
 // What every backend does beside descriptors: time, wake-ups, signals, processes, limits.
 #include <poll.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <atomic>
@@ -144,13 +143,6 @@ TEST_P(reactor_host, a_signal_ends_the_wait_without_events) {
 
 // ---- processes ----
 
-int exit_status_of(pid_t child) {
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
 // The kernel may take down what a backend held only after the process is gone; its port is free at
 // once.
 TEST_P(reactor_host, the_port_of_a_killed_listener_is_free) {
@@ -287,13 +279,6 @@ TEST_P(reactor_host, idle_is_asleep) {
 }
 
 // ---- what it holds ----
-
-std::vector<int> open_descriptors() {
-  std::vector<int> open;
-  for (int fd = 0; fd < 256; ++fd)
-    if (::fcntl(fd, F_GETFD) >= 0) open.push_back(fd);
-  return open;
-}
 
 TEST_P(reactor_host, its_descriptors_are_closed_on_exec_and_at_its_end) {
   io.reset();

@@ -8,8 +8,10 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -28,6 +30,7 @@ using weft::core::direction;
 using weft::core::forever;
 using weft::core::io_request;
 using weft::core::nanoseconds;
+using weft::core::subject;
 using weft::core::task;
 using weft::core::task_kind;
 using weft::core::wait_record;
@@ -50,7 +53,7 @@ struct performer : task {
   int wakes = 0;
   int order = 0;
 
-  static inline int woken_so_far = 0;
+  static inline std::atomic<int> woken_so_far{0};
   static void on_wake(task& t) noexcept {
     auto& self = static_cast<performer&>(t);
     ++self.wakes;
@@ -112,6 +115,39 @@ struct attached : descriptor {
   unique_fd owned;
   int status = 0;
 };
+
+/// A process or a signal that is attached while it lives.
+struct watching : descriptor {
+  watching(weft::core::reactor& r, subject s, int number) noexcept : io(&r) {
+    what = s;
+    id = number;
+    status = r.attach(*this);
+  }
+  watching(watching&&) = delete;
+  ~watching() { close(); }
+  void close() noexcept {
+    if (descriptor::attached) io->detach(*this);
+  }
+  bool is_attached() const noexcept { return descriptor::attached; }
+
+  weft::core::reactor* io;
+  int status = 0;
+};
+
+/// Exit code of a child, or 1000 and the signal that killed it.
+inline int exit_status_of(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return -errno;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+/// Runs f in a child of fork(): what it returns is the exit code.
+template <class F>
+int in_a_child(F f) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(f());
+  return exit_status_of(child);
+}
 
 using fd_pair = std::pair<unique_fd, unique_fd>;
 
@@ -194,6 +230,13 @@ inline std::size_t fill(int fd) {
   return total;
 }
 
+inline std::vector<int> open_descriptors() {
+  std::vector<int> open;
+  for (int fd = 0; fd < 256; ++fd)
+    if (::fcntl(fd, F_GETFD) >= 0) open.push_back(fd);
+  return open;
+}
+
 inline void drain(int fd) {
   static std::vector<char> bytes(64 * 1024);
   while (::read(fd, bytes.data(), bytes.size()) > 0) {
@@ -201,13 +244,14 @@ inline void drain(int fd) {
 }
 
 /// Every backend that there is; one that this machine has not is skipped, with the reason.
-/// io_uring also with queues that run full, and as a kernel with less would have it.
+/// io_uring also with queues that run full, and as a kernel with less would have it; kqueue also as
+/// an emulation has it.
 inline auto backends() {
   return testing::Values(
 #if WEFT_HAS_LIBURING
       "io_uring", "io_uring_small", "io_uring_cooperative", "io_uring_plain",
 #endif
-      "epoll", "kqueue", "select");
+      "epoll", "kqueue", "kqueue_emulated", "select");
 }
 inline weft::core::reactor* make_backend(const std::string& name, const char** error) {
 #if WEFT_HAS_LIBURING
@@ -226,9 +270,10 @@ inline weft::core::reactor* make_backend(const std::string& name, const char** e
     return r;
   }
 #endif
-  if (name == "kqueue") {  // here perhaps the fake one
+  if (name.rfind("kqueue", 0) == 0) {  // here perhaps the fake one
     int code = 0;
-    weft::core::reactor* r = weft::reactor::make_kqueue(&code);
+    weft::core::reactor* r = name == "kqueue" ? weft::reactor::make_kqueue(&code)
+                                              : weft::reactor::make_kqueue_within({true}, &code);
     *error = r ? nullptr : std::strerror(code);
     return r;
   }

@@ -5,11 +5,12 @@
 //
 // Two ways to wait, and each backend uses the facility that suits it best:
 //   - await(): "tell me when a try on this descriptor is worth it". Streams and listeners read,
-//   write
-//     and accept in the performer, try first, and await only after EAGAIN. It is an arm of choices:
-//     a lost one takes nothing with it.
+//     write and accept in the performer, try first, and await only after EAGAIN. It is an arm of
+//     choices: a lost one takes nothing with it.
 //   - submit(): a whole kernel operation that ends with a result. The buffer belongs to the kernel
 //     until done() has run, also after cancel().
+//
+// Beside files, what is awaited may be the exit of a child or a signal: subject says which.
 #pragma once
 
 #include <cstddef>
@@ -27,10 +28,27 @@ namespace weft::inline v0::core {
 
 enum class direction : std::uint8_t { in = 0, out = 1 };
 
-/// One registered file descriptor; embedded in the socket or stream that owns the fd. The node is
-/// the reactor's list of what is attached.
+/// What a descriptor stands for.
+enum class subject : std::uint8_t {
+  /// A socket, a pipe, a device, a regular file: `fd`, which the owner opens and closes.
+  file,
+  /// A child of this process: `id` is its pid. Readable for good once it has exited; then waitpid()
+  /// does not wait, and is the owner's to call. At once if it has exited already or is gone.
+  process,
+  /// A signal: `id` is its number. While it is attached, a signal that comes is kept until one
+  /// await() has taken it (several that come before that are one), and does nothing else: the
+  /// disposition is weft's, and is what it was again after the last detach() in the process. Each
+  /// descriptor of a signal, here and in other reactors, hears of it. A blocked signal does not
+  /// come. In the child of a fork nothing is attached.
+  signal,
+};
+
+/// One registered file, process or signal; embedded in whatever owns it. The node is the reactor's
+/// list of what is attached.
 struct descriptor : list_node {
-  int fd = -1;
+  int fd = -1;  // of a process or signal: the reactor's own
+  int id = 0;   // of a process or signal
+  subject what = subject::file;
   bool attached = false;
   bool hung_up = false;             // the peer's end or an error was seen: a read never waits again
   bool is_file = false;             // a try never has to wait: the kernel never reports it
@@ -70,23 +88,25 @@ class WEFT_API reactor {
   /// What of the kernel's facilities it uses, for reports: words with spaces between them.
   virtual const char* features() const noexcept { return ""; }
 
-  /// Registers d.fd (non-blocking) until detach(). 0, or -errno; -ERANGE above FD_SETSIZE for
-  /// select.
+  /// Registers d.fd (non-blocking), or the process or signal d.id, until detach(). 0, or -errno;
+  /// -ERANGE above FD_SETSIZE for select; -EINVAL for what is no process and for signals that
+  /// nobody can wait for: SIGKILL, SIGSTOP, and faults.
   virtual int attach(descriptor& d) noexcept = 0;
   /// Before close(). Nothing may be waiting or pending on d.
   virtual void detach(descriptor& d) noexcept = 0;
 
   /// Links r: its owner is completed with r.arm once a try in that direction is worth it (readable,
-  /// writable, hang-up or error). At once, still through the run queue, if d is marked ready. The
-  /// owner retracts with r.unlink() when another arm has won. One event completes one waiter; the
-  /// winner passes the readiness on when it leaves something behind (pass_on), or clears the mark.
+  /// writable, hang-up or error; a process and a signal have `in` alone). At once, still through
+  /// the run queue, if d is marked ready. The owner retracts with r.unlink() when another arm has
+  /// won. One event completes one waiter; the winner passes the readiness on when it leaves
+  /// something behind (pass_on), or clears the mark.
   virtual void await(descriptor& d, direction dir, wait_record& r) noexcept = 0;
 
   /// Whether an event sets d's mark although nobody waits. False: the kernel has not been asked
   /// since nobody has waited in that direction yet, and a try has to look for itself.
   virtual bool watches(const descriptor&, direction) const noexcept { return true; }
 
-  /// Starts a request. done() may run before submit() returns.
+  /// Starts a request on a file. done() may run before submit() returns.
   virtual void submit(io_request& q) noexcept = 0;
   /// Asks for an early end: done() runs, now or later, with -ECANCELED or with a result after all.
   virtual void cancel(io_request& q) noexcept = 0;
@@ -104,7 +124,7 @@ class WEFT_API reactor {
   virtual void wake() noexcept = 0;
 
   /// True while any record or request waits for the kernel; false: nothing here can ever wake a
-  /// task.
+  /// task. A signal that is attached but not awaited wakes none.
   virtual bool busy() noexcept = 0;
 
   /// Why the better backends are not in use here ("io_uring: Operation not permitted"), or empty.

@@ -18,11 +18,16 @@ struct kevent {
 
 #define EVFILT_READ (-1)
 #define EVFILT_WRITE (-2)
+#define EVFILT_PROC (-5)
+#define EVFILT_SIGNAL (-6)
+#define EVFILT_USER (-11)
 #define EV_ADD 0x0001
 #define EV_DELETE 0x0002
 #define EV_CLEAR 0x0020
 #define EV_EOF 0x8000
 #define EV_ERROR 0x4000
+#define NOTE_EXIT 0x80000000U
+#define NOTE_TRIGGER 0x01000000U
 #define EV_SET(e, ident_, filter_, flags_, fflags_, data_, udata_) \
   (*(e) = {(ident_), (filter_), (flags_), (fflags_), (data_), (udata_)})
 
