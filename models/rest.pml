@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * rest.pml: who resumes a task that another worker has completed (src/core/coroutine.cpp:
- * run_coroutine, wake_coroutine).  Home publishes the wait while it still runs the task; it sets
+ * coroutine::run, wake).  Home publishes the wait while it still runs the task; it sets
  * `resting` when it has left it.  A waker that finds it at rest takes it along; else it posts it to
  * home's inbox.  Checked: it is resumed once for each wait, never while a worker is still in it.
  */

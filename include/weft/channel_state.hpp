@@ -20,7 +20,9 @@ struct cell {
   T value;
 
   static void* operator new(std::size_t size) { return core::allocate_frame(size); }
-  static void operator delete(void* p, std::size_t size) noexcept { core::release_frame(p, size); }
+  static void operator delete(void* p, std::size_t size) noexcept {
+    core::release_frame(p, core::frame_class_of(size));
+  }
 };
 
 /// The arm of a receive that waits, and where its value goes.

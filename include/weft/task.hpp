@@ -6,6 +6,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <new>
@@ -130,8 +131,8 @@ struct promise_result<void> : promise_base {
 /// What a spawned task has beside its frame.
 template <class T>
 struct spawned : core::coroutine {
-  spawned(std::coroutine_handle<> frame, const core::ending_kind& k) noexcept
-      : core::coroutine(frame, k) {}
+  spawned(const core::coroutine_kind& k, std::uint8_t block_class) noexcept
+      : core::coroutine(k, block_class) {}
   outcome<T> result;
 };
 
@@ -148,16 +149,18 @@ class alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) frame_block {
   }
   static frame_block& of(void* frame) noexcept { return *(static_cast<frame_block*>(frame) - 1); }
 
-  spawned<T>& spawn(std::coroutine_handle<> frame) noexcept {
-    is_spawned_ = true;
-    return *::new (&self_) spawned<T>(frame, kind);
+  spawned<T>& spawn() noexcept {
+    return *::new (static_cast<void*>(bytes_)) spawned<T>(free, size_class());
   }
   void frame_has_gone() noexcept {
-    if (!is_spawned_) core::release_frame(this, size_);
+    if (!is_spawned()) core::release_frame(this, size_class());
   }
 
  private:
-  explicit frame_block(std::size_t size) noexcept : size_(size) {}
+  explicit frame_block(std::size_t size) noexcept {
+    is_spawned() = 0;
+    size_class() = core::frame_class_of(size);
+  }
   ~frame_block() = delete;
 
   static spawned<T>& as_spawned(core::coroutine& c) noexcept { return static_cast<spawned<T>&>(c); }
@@ -167,18 +170,38 @@ class alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) frame_block {
   /// The last of it.
   static void release(core::coroutine& c) noexcept {
     spawned<T>& s = as_spawned(c);
-    frame_block& b = of(c.frame.address());
+    const std::uint8_t size_class = c.size_class;
     std::destroy_at(&s);
-    core::release_frame(&b, b.size_);
+    core::release_frame(&s, size_class);
   }
-  static constexpr core::ending_kind kind{failure, release};
+  static const core::coroutine_kind free;
+  static const core::coroutine_kind bound;
 
-  union {
-    spawned<T> self_;  // NOLINT(readability-identifier-naming)
-  };
-  std::size_t size_;
-  bool is_spawned_ = false;
+  // The last two members of a coroutine, whether or not there is one.
+  unsigned char& is_spawned() noexcept { return bytes_[sizeof(core::coroutine) - 1]; }
+  unsigned char& size_class() noexcept { return bytes_[sizeof(core::coroutine) - 2]; }
+
+  // A spawned<T>, once there is one.
+  alignas(spawned<T>) unsigned char bytes_[sizeof(spawned<T>)];
 };
+static_assert(sizeof(void*) != 8 || sizeof(frame_block<void>) <= 128);
+
+template <class T>
+constexpr core::coroutine_kind frame_block<T>::free{
+    {"task", core::coroutine::run, core::coroutine::wake, core::coroutine::arrive},
+    sizeof(frame_block),
+    failure,
+    release,
+    &free,
+    &bound};
+template <class T>
+constexpr core::coroutine_kind frame_block<T>::bound{
+    {"task", core::coroutine::run_bound, core::coroutine::wake_bound},
+    sizeof(frame_block),
+    failure,
+    release,
+    &free,
+    &bound};
 
 template <class T>
 struct promise final : promise_result<T> {
@@ -198,7 +221,7 @@ struct promise final : promise_result<T> {
   }
   /// Makes the frame a coroutine of its own.
   spawned<T>& become_spawned() noexcept {
-    spawned<T>& self = frame_block<T>::of(handle().address()).spawn(handle());
+    spawned<T>& self = frame_block<T>::of(handle().address()).spawn();
     this->owner = &self;
     this->into = &self.result;
     return self;

@@ -7,17 +7,6 @@ namespace weft::inline v0::core {
 
 namespace {
 
-void run_coroutine(task& t, worker& w);
-void wake_coroutine(task& t) noexcept;
-void arrive(task& t, worker& w) noexcept;
-
-void run_resident(task& t, worker& w);
-void wake_resident(task& t) noexcept;
-
-const task_kind coroutine_kind = {"task", run_coroutine, wake_coroutine, arrive};
-/// While a coroutine is bound to its worker: nobody steals it before it has run there.
-const task_kind resident_kind = {"task", run_resident, wake_resident};
-
 coroutine& as_coroutine(task& t) noexcept { return static_cast<coroutine&>(t); }
 
 /// Its waits are over: what only this worker may unlink goes before the task can move.
@@ -27,30 +16,10 @@ void retract_home(coroutine& c) noexcept {
   c.wait = nullptr;
 }
 
-/// On home, from the inbox.
-void arrive(task& t, worker& w) noexcept {
-  coroutine& c = as_coroutine(t);
-  retract_home(c);
-  c.pinned ? w.ready(c) : w.ready_later(c);
-}
-
 /// Whether `here` may run it without asking home first: it is at rest, and has left nothing there.
 bool may_move(const coroutine& c, const worker* here) noexcept {
   return here && !c.pinned && c.on->shares_with(*here) &&
          c.resting.load(std::memory_order_acquire) && !c.wait;
-}
-
-void wake_coroutine(task& t) noexcept {
-  coroutine& c = as_coroutine(t);
-  worker* here = worker::current();
-  if (here == c.on) {
-    retract_home(c);
-    if (c.pinned) return here->ready(c);
-  } else if (!may_move(c, here)) {
-    return c.on->post(c);
-  }
-  // What a running task wakes goes on next; what timers and the kernel wake, in turn.
-  here->running() ? here->ready_next(c) : here->ready_later(c);
 }
 
 /// Sets complete, and wakes whoever is joining; what was set before.
@@ -87,12 +56,12 @@ std::uint32_t end_well(coroutine& c, task_scope& s) noexcept {
 /// The last touch of c, and of its scope. Once complete, a handle may take the result and go: then
 /// the end frees the block, before the scope can end.
 void end(coroutine& c) noexcept {
-  task_scope& s = *c.home;
+  task_scope& s = *c.innermost;
   const unsigned shard = c.shard;
-  c.frame.destroy();
+  c.frame().destroy();
   c.state = c.failed ? task_state::failed : task_state::done;
   const std::uint32_t before = c.failed ? end_failed(c, s) : end_well(c, s);
-  if (!(before & lifecycle::interest)) c.ending->release(c);
+  if (!(before & lifecycle::interest)) c.kinds().release(c);
   s.count_down(shard);
 }
 
@@ -119,27 +88,15 @@ void go_on(coroutine& c, worker& w) {
   w.run_as(nullptr);
 }
 
-void run_coroutine(task& t, worker& w) {
-  coroutine& c = as_coroutine(t);
-  begin_run(c, w);
-  go_on(c, w);
-}
-
-void run_resident(task& t, worker& w) {
-  coroutine& c = as_coroutine(t);
-  parked_wait& bound = *c.wait;
-  c.stay_no_more();
-  begin_run(c, w);
-  bound.at_home(bound);
-  go_on(c, w);
-}
-
-void wake_resident(task& t) noexcept {
-  coroutine& c = as_coroutine(t);
-  worker::current() == c.on ? c.on->ready(c) : c.on->post(c);
-}
-
 }  // namespace
+
+// frame_block counts on it. Compilers know the place of a member of such a class, though they need
+// not.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+static_assert(offsetof(coroutine, size_class) == sizeof(coroutine) - 2);
+static_assert(offsetof(coroutine, is_spawned) == sizeof(coroutine) - 1);
+#pragma GCC diagnostic pop
 
 bool lifecycle::finish_unjoined(std::uint32_t& before, bool concurrent) noexcept {
   before = bits_.load(std::memory_order_relaxed);
@@ -167,12 +124,50 @@ bool lifecycle::clear_unless_complete(std::uint32_t bit, bool concurrent) noexce
   }
 }
 
-coroutine::coroutine(std::coroutine_handle<> own_frame, const ending_kind& k) noexcept
-    : task(coroutine_kind),
-      frame(own_frame),
-      at(own_frame),
-      ending(&k),
-      function(*static_cast<const void* const*>(own_frame.address())) {}  // as compilers lay it out
+coroutine::coroutine(const coroutine_kind& k, std::uint8_t block_class) noexcept
+    : task(k), size_class(block_class) {
+  at = frame();
+}
+
+/// On home, from the inbox.
+void coroutine::arrive(task& t, worker& w) noexcept {
+  coroutine& c = as_coroutine(t);
+  retract_home(c);
+  c.pinned ? w.ready(c) : w.ready_later(c);
+}
+
+void coroutine::wake(task& t) noexcept {
+  coroutine& c = as_coroutine(t);
+  worker* here = worker::current();
+  if (here == c.on) {
+    retract_home(c);
+    if (c.pinned) return here->ready(c);
+  } else if (!may_move(c, here)) {
+    return c.on->post(c);
+  }
+  // What a running task wakes goes on next; what timers and the kernel wake, in turn.
+  here->running() ? here->ready_next(c) : here->ready_later(c);
+}
+
+void coroutine::run(task& t, worker& w) {
+  coroutine& c = as_coroutine(t);
+  begin_run(c, w);
+  go_on(c, w);
+}
+
+void coroutine::run_bound(task& t, worker& w) {
+  coroutine& c = as_coroutine(t);
+  parked_wait& bound = *c.wait;
+  c.stay_no_more();
+  begin_run(c, w);
+  bound.at_home(bound);
+  go_on(c, w);
+}
+
+void coroutine::wake_bound(task& t) noexcept {
+  coroutine& c = as_coroutine(t);
+  worker::current() == c.on ? c.on->ready(c) : c.on->post(c);
+}
 
 void coroutine::cancel() noexcept {
   life.set(lifecycle::cancelled, concurrent);
@@ -201,12 +196,12 @@ void coroutine::park_at(std::coroutine_handle<> here, const char* what) noexcept
 
 void coroutine::stay(parked_wait& w) noexcept {
   wait = &w;
-  kind = &resident_kind;
+  kind = kinds().bound;
 }
 
 void coroutine::stay_no_more() noexcept {
   wait = nullptr;
-  kind = &coroutine_kind;
+  kind = kinds().free;
 }
 
 void coroutine::move_to(std::coroutine_handle<> here, worker& to, parked_wait& w) noexcept {
@@ -233,8 +228,8 @@ void coroutine::end_join() noexcept {
 void coroutine::drop_handle() noexcept {
   if (life.clear_unless_complete(lifecycle::interest, concurrent)) return;
   if (failed) hand_over_failure(*this);
-  if (life.has(lifecycle::released)) return ending->release(*this);
-  if (life.clear(lifecycle::interest, concurrent) & lifecycle::released) ending->release(*this);
+  if (life.has(lifecycle::released)) return kinds().release(*this);
+  if (life.clear(lifecycle::interest, concurrent) & lifecycle::released) kinds().release(*this);
 }
 
 void start(coroutine& c, task_scope& s, worker& w) noexcept {

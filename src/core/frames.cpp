@@ -20,8 +20,6 @@ constexpr bool caching = true;
 #else
 constexpr bool caching = true;
 #endif
-constexpr std::size_t step = 64;      // bytes between size classes
-constexpr std::size_t classes = 16;   // up to 1 KiB
 constexpr unsigned most_kept = 1024;  // blocks a class and thread
 
 struct block {
@@ -30,8 +28,8 @@ struct block {
 
 /// A thread's free lists. Trivial, so that reaching it costs no check of an initialisation.
 struct cache {
-  block* free[classes];
-  unsigned count[classes];
+  block* free[frame_classes];
+  unsigned count[frame_classes];
   enum : unsigned char { fresh, open, closed } state;  // closed: the thread is ending
 };
 thread_local cache kept [[gnu::tls_model("initial-exec")]];
@@ -67,20 +65,19 @@ struct sweeper {
 }  // namespace
 
 void* allocate_frame(std::size_t size) {
-  const std::size_t c = (size - 1) / step;
-  if (c >= classes) return allocate_new(size);
+  const std::uint8_t c = frame_class_of(size);
+  if (c == frame_classes) return allocate_new(size);
   cache& mine = kept;
   block* b = mine.free[c];
-  if (!b) return allocate_new((c + 1) * step);
+  if (!b) return allocate_new((c + std::size_t{1}) * frame_class_step);
   mine.free[c] = b->next;
   --mine.count[c];
   return b;
 }
 
-void release_frame(void* frame, std::size_t size) noexcept {
-  const std::size_t c = (size - 1) / step;
+void release_frame(void* frame, std::uint8_t c) noexcept {
   cache& mine = kept;
-  if (!caching || c >= classes || mine.count[c] >= most_kept) return std::free(frame);
+  if (!caching || c == frame_classes || mine.count[c] >= most_kept) return std::free(frame);
   if (mine.state != cache::open) [[unlikely]] {
     if (mine.state == cache::closed) return std::free(frame);
     open(mine);

@@ -25,10 +25,10 @@ name_table& table() {
 
 std::uint32_t coroutine::id() noexcept {
   static atomic<std::uint32_t> last{0};
-  std::uint32_t mine = id_.load(std::memory_order_relaxed);
+  std::uint32_t mine = number.load(std::memory_order_relaxed);
   if (mine != 0) return mine;
   const std::uint32_t next = last.fetch_add(1, std::memory_order_relaxed) + 1;
-  return id_.compare_exchange_strong(mine, next, std::memory_order_relaxed) ? next : mine;
+  return number.compare_exchange_strong(mine, next, std::memory_order_relaxed) ? next : mine;
 }
 
 void coroutine::set_name(std::string name) {
@@ -51,6 +51,11 @@ std::string name_of(std::uint32_t id) {
   return found == t.names.end() ? std::string() : found->second;
 }
 
+/// As compilers lay frames out: what resumes it, which its end takes away, then what destroys it.
+static const void* function_of(coroutine& c) noexcept {
+  return static_cast<const void* const*>(c.frame().address())[1];
+}
+
 coroutine_report report_of(coroutine& c) noexcept {
   coroutine_report r;
   r.id = c.id();
@@ -58,7 +63,7 @@ coroutine_report report_of(coroutine& c) noexcept {
   if (r.state == task_state::parked) r.waits_for = c.waits_for;
   r.since = c.since;
   if (const worker* w = c.on) r.worker = w->index();
-  r.function = c.function;
+  r.function = function_of(c);
   return r;
 }
 

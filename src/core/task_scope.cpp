@@ -7,8 +7,8 @@ namespace weft::inline v0::core {
 
 namespace {
 
-/// Guards coroutine::home of those that have failed with a handle left: the handle's destructor and
-/// the end of the scope may meet there. Failures are rare enough for one lock.
+/// Guards coroutine::innermost of those that have failed with a handle left: the handle's
+/// destructor and the end of the scope may meet there. Failures are rare enough for one lock.
 std::mutex failures;
 
 /// A lock where there are several threads.
@@ -44,7 +44,7 @@ task_scope::~task_scope() {
 }
 
 void task_scope::adopt(coroutine& c, unsigned worker_index) noexcept {
-  c.home = c.innermost = this;
+  c.innermost = this;
   c.concurrent = concurrent;
   c.shard = static_cast<std::uint16_t>(worker_index % shards_);
   shard& s = at(c.shard);
@@ -104,17 +104,17 @@ void task_scope::collect_failures() noexcept {
     const maybe_held list_held(at(i).lock, concurrent);
     while (coroutine* c = at(i).children.pop_front()) {
       if (!failure_ && !c->joined) failure_ = c->failure();
-      c->home = nullptr;
+      c->innermost = nullptr;
     }
   }
 }
 
 void hand_over_failure(coroutine& c) noexcept {
   const std::lock_guard held(failures);
-  if (!c.home) return;
-  task_scope& s = *c.home;
+  if (!c.innermost) return;
+  task_scope& s = *c.innermost;
   s.forget(c);
-  c.home = nullptr;
+  c.innermost = nullptr;
   if (!c.joined) s.fail(c.failure());
 }
 

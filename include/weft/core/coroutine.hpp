@@ -23,6 +23,7 @@
 #pragma once
 
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <string>
@@ -96,14 +97,19 @@ struct parked_wait {
   void (*at_home)(parked_wait&) noexcept = nullptr;
 };
 
-/// What is done with the outcome of a coroutine by those who do not know its type.
-struct ending_kind {
+/// What is done with the frame and the outcome of a coroutine by those who do not know their type.
+/// Each type has two tables, between which a coroutine changes.
+struct coroutine_kind : task_kind {
+  std::size_t frame_offset;  // from the coroutine
   /// Of one that has failed.
   std::exception_ptr (*failure)(coroutine&) noexcept;
   /// Frees it, with its block.
   void (*release)(coroutine&) noexcept;
+  const coroutine_kind* free;   // to move
+  const coroutine_kind* bound;  // to its worker
 };
 
+/// What a parked task costs beside its frame, with its result: 128 bytes, so each counts.
 struct WEFT_API coroutine : task, list_node {
   /// What a resumed frame leaves for run().
   enum class action : std::uint8_t {
@@ -114,33 +120,32 @@ struct WEFT_API coroutine : task, list_node {
     end,    // the result is there
   };
 
-  coroutine(std::coroutine_handle<> own_frame, const ending_kind& k) noexcept;
+  coroutine(const coroutine_kind& k, std::uint8_t block_class) noexcept;
   ~coroutine() {
     if (named.load(std::memory_order_relaxed)) forget_name();
   }
 
-  std::coroutine_handle<> frame;    // its own
   std::coroutine_handle<> at;       // where it goes on
   relaxed<worker*> on = nullptr;    // that runs it, or ran it last: the home of its waits
-  task_scope* home = nullptr;       // that it was spawned in; null once it has left
-  task_scope* innermost = nullptr;  // that its body stands in
+  task_scope* innermost = nullptr;  // that its body stands in; null once it has left its own
   parked_wait* wait = nullptr;      // set while it has home-only records, or is resident
   wait_record* joiner = nullptr;    // see life
-  const ending_kind* ending;
-  const void* const function;                // where the code of its frame begins
   relaxed<const char*> waits_for = nullptr;  // while it is parked
   lifecycle life;
+  atomic<std::uint32_t> number{0};   // see id()
+  relaxed<std::uint32_t> since = 0;  // milliseconds of the worker's coarse clock when it parked
   // The worker has left it, parked: whoever wakes it may take it along. Else it is home's to
   // resume.
   atomic<bool> resting{false};
-  relaxed<std::uint32_t> since = 0;  // milliseconds of the worker's coarse clock when it parked
-  std::uint16_t shard = 0;           // of home: whose list it is in
-  action next_action = action::go_on;
+  atomic<bool> named{false};
   bool concurrent = false;  // more than one thread may touch it
   bool failed = false;      // the result is an exception
   bool joined = false;      // somebody has taken the result
   bool pinned = false;      // stays on its worker
-  atomic<bool> named{false};
+  action next_action = action::go_on;
+  std::uint16_t shard = 0;        // of its scope: whose list it is in
+  const std::uint8_t size_class;  // of its block; these two last: see frame_block
+  const bool is_spawned = true;
 
   /// The coroutine itself: whether a perform should raise now.
   bool is_cancelled() const noexcept;
@@ -177,21 +182,34 @@ struct WEFT_API coroutine : task, list_node {
   void drop_handle() noexcept;
   /// It has not begun, and never will.
   void abandon() noexcept {
-    frame.destroy();
-    ending->release(*this);
+    frame().destroy();
+    kinds().release(*this);
   }
+  /// Its own.
+  std::coroutine_handle<> frame() noexcept {
+    return std::coroutine_handle<>::from_address(reinterpret_cast<char*>(this) +
+                                                 kinds().frame_offset);
+  }
+  const coroutine_kind& kinds() const noexcept { return static_cast<const coroutine_kind&>(*kind); }
   /// A number of its own, given when somebody first asks. Any thread.
   std::uint32_t id() noexcept;
   void set_name(std::string name);
 
   /// Of one that has failed.
-  std::exception_ptr failure() noexcept { return ending->failure(*this); }
+  std::exception_ptr failure() noexcept { return kinds().failure(*this); }
+
+  // The functions of its kinds. Nobody steals a bound one before it has run on its worker.
+  static void run(task& t, worker& w);
+  static void wake(task& t) noexcept;
+  static void arrive(task& t, worker& w) noexcept;
+  static void run_bound(task& t, worker& w);
+  static void wake_bound(task& t) noexcept;
 
  private:
   void forget_name() noexcept;
-
-  atomic<std::uint32_t> id_{0};
 };
+
+static_assert(sizeof(void*) != 8 || sizeof(coroutine) <= 120);
 
 /// What a list of coroutines says of one. Made without an allocation.
 struct coroutine_report {

@@ -103,11 +103,13 @@ struct WEFT_API task_scope : list_node {
 };
 
 inline bool coroutine::is_cancelled() const noexcept {
-  for (const task_scope* s = innermost; s != home; s = s->outer) {
+  // What it has opened itself lies inside the scope that it was spawned in.
+  const task_scope* s = innermost;
+  for (; s->opener == this; s = s->outer) {
     if (s->is_cancelled()) return true;
     if (s->shield) return false;
   }
-  return life.has(lifecycle::cancelled) || home->is_cancelled();
+  return life.has(lifecycle::cancelled) || s->is_cancelled();
 }
 
 /// The open scopes of a runtime. Any thread; but with one worker the reports are of its thread.
