@@ -11,11 +11,16 @@ using namespace weft_test;
 
 namespace {
 
+constexpr const char* available =
+    "(available: "
 #if WEFT_HAS_LIBURING
-constexpr const char* available = "(available: io_uring, epoll, select)";
-#else
-constexpr const char* available = "(available: epoll, select)";
+    "io_uring, "
 #endif
+    "epoll, "
+#if __has_include(<sys/event.h>)
+    "kqueue, "
+#endif
+    "select)";
 
 using owned = std::unique_ptr<weft::core::reactor>;
 
