@@ -58,8 +58,14 @@ void quiet(int fd) noexcept {
   (void)!::read(fd, &count, sizeof count);
 }
 
-/// Its address tells threads apart.
-thread_local char thread_mark;
+/// Of the calling thread, from 1 on, and no other's ever: a new thread may be where an ended one
+/// was.
+std::uint64_t thread_number() noexcept {
+  static core::atomic<std::uint64_t> threads{0};
+  thread_local constinit std::uint64_t mine = 0;
+  if (mine == 0) mine = threads.fetch_add(1, std::memory_order_relaxed) + 1;
+  return mine;
+}
 
 class uring final : public readiness {
  public:
@@ -127,9 +133,9 @@ class uring final : public readiness {
   bool bell_armed_ = false;
   int listeners_ = -1;  // an epoll instance, once there is a listener
   bool listeners_armed_ = false;
-  const void* thread_ = nullptr;  // whose ring it is; null: not enabled yet
-  int early_ = 0;                 // events that were fetched outside of wait()
-  std::vector<slot> slots_{1};    // the first is nobody's
+  std::uint64_t thread_ = 0;    // whose ring it is; 0: not enabled yet
+  int early_ = 0;               // events that were fetched outside of wait()
+  std::vector<slot> slots_{1};  // the first is nobody's
   std::uint32_t free_ = 0;
   std::vector<std::uint32_t> to_arm_;  // with room for every slot
 };
@@ -149,7 +155,7 @@ uring::~uring() {
   release_all();
   if (inherited()) {
     ring_.forget();
-  } else if (thread_ == &thread_mark) {
+  } else if (thread_ == thread_number()) {
     for (std::uint32_t i = 1; i < slots_.size(); ++i)
       for (const direction dir : both)
         if (slots_[i].in_flight & bit(dir)) cancel_in_flight(i, polled(dir));
@@ -284,10 +290,10 @@ bool uring::watch_listener(std::uint32_t number) noexcept {
 
 /// Makes the ring this thread's. False: there is no ring now, or no memory for one.
 bool uring::take_over() noexcept {
-  if (thread_ == &thread_mark) return true;
-  if (!thread_) {
+  if (thread_ == thread_number()) return true;
+  if (thread_ == 0) {
     if (ring_.enable() != 0) return false;
-    thread_ = &thread_mark;
+    thread_ = thread_number();
     return true;
   }
   uring_ring fresh;
@@ -295,7 +301,7 @@ bool uring::take_over() noexcept {
   early_ += reap();  // what the other thread has not fetched
   ring_.swap(fresh);
   fresh.close();
-  thread_ = &thread_mark;
+  thread_ = thread_number();
   bell_armed_ = listeners_armed_ = signals_ = false;
   for (std::uint32_t i = 1; i < slots_.size(); ++i) {
     slot& s = slots_[i];
