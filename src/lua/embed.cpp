@@ -3,17 +3,11 @@
 // the functions together.
 #include "lua/embed.hpp"
 
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <memory>
-#include <new>
 #include <utility>
 
 #include "core/errors.hpp"
+#include "core/loop_descriptor.hpp"
 #include "lua/attach.hpp"
 #include "lua/gate.hpp"
 #include "lua/operation.hpp"
@@ -23,71 +17,15 @@ namespace weft::inline v0::lua {
 
 void open_embed(lua_State* L);
 
-/// An epoll with the reactor's descriptor, which also rings for other threads, and a timer.
-struct loop_descriptor {
-  core::worker* of;
-  int poll;
-  int timer;
-  core::nanoseconds armed = core::forever;
-};
-
-namespace {
-
-/// 0 or -errno.
-int open_loop(state& s) noexcept {
-  const int watched = s.at().io().watch_fd();
-  if (watched < 0) return -ENOTSUP;
-  const int poll = ::epoll_create1(EPOLL_CLOEXEC);
-  const int timer = ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-  int error = poll < 0 || timer < 0 ? -errno : sys::epoll_add(poll, watched, EPOLLIN, nullptr);
-  if (error == 0) error = sys::epoll_add(poll, timer, EPOLLIN, nullptr);
-  if (error == 0) {
-    s.loop = new (std::nothrow) loop_descriptor{&s.at(), poll, timer};
-    if (s.loop) return s.at().add_source(), 0;
-    error = -ENOMEM;
-  }
-  if (poll >= 0) ::close(poll);
-  if (timer >= 0) ::close(timer);
-  return error;
-}
-
-/// The reactor may have another descriptor since another thread drove it; epoll has dropped the one
-/// that was closed, and refuses one that it has.
-void watch(loop_descriptor& l) noexcept {
-  sys::epoll_add(l.poll, l.of->io().watch_fd(), EPOLLIN, nullptr);
-}
-
-void arm(loop_descriptor& l, core::nanoseconds deadline) noexcept {
-  if (deadline == l.armed) return;
-  l.armed = deadline;
-  itimerspec t = {};
-  if (deadline != core::forever) {
-    t.it_value.tv_sec = static_cast<std::time_t>(deadline / 1'000'000'000);
-    t.it_value.tv_nsec = static_cast<long>(deadline % 1'000'000'000);
-    if (deadline <= 0) t.it_value.tv_nsec = 1;
-  }
-  ::timerfd_settime(l.timer, TFD_TIMER_ABSTIME, &t, nullptr);
-}
-
-}  // namespace
-
 void end_rest(state& s) noexcept {
-  if (s.loop && s.loop->of == s.worker) s.at().end_rest();
+  if (s.loop && s.loop->is_of(s.worker)) s.loop->end_rest();
 }
 void begin_rest(state& s) noexcept {
-  if (!s.loop || s.loop->of != s.worker) return;
-  watch(*s.loop);
-  arm(*s.loop, s.at().next_deadline());
-  s.at().rest();
+  if (s.loop && s.loop->is_of(s.worker)) s.loop->rest();
 }
 
 void close_loop(state& s) noexcept {
-  const std::unique_ptr<loop_descriptor> l(std::exchange(s.loop, nullptr));
-  if (!l) return;
-  l->of->end_rest();
-  l->of->drop_source();
-  ::close(l->poll);
-  ::close(l->timer);
+  const std::unique_ptr<core::loop_descriptor> gone(std::exchange(s.loop, nullptr));
 }
 
 namespace {
@@ -202,6 +140,13 @@ int embed_yield(lua_State* L) {
   return 2;
 }
 
+/// 0 or an errno.
+int open_loop(state& s) noexcept {
+  int error = 0;
+  s.loop = core::loop_descriptor::open(s.at(), &error).release();
+  return error;
+}
+
 int push_loop_error(lua_State* L, int error) {
   const core::error_text text = core::describe(error);
   lua_pushnil(L);
@@ -218,15 +163,14 @@ int embed_event_fd(lua_State* L) {
     if (const int error = open_loop(s)) return push_loop_error(L, error);
     if (!s.driven) begin_rest(s);
   }
-  lua_pushinteger(L, s.loop->poll);
+  lua_pushinteger(L, s.loop->fd());
   return 1;
 }
 
-/// Looks at the kernel. True: there is something to do.
+/// Looks at the kernel, as whoever begins to drive. True: there is something to do.
 bool find_work(state& s) noexcept {
   if (s.at().has_work()) return true;
   const driving guard(s);
-  s.at().io().wait(0);
   return s.at().has_work();
 }
 
@@ -238,7 +182,7 @@ int embed_wait_events(lua_State* L) {
     if (const int error = open_loop(s)) return push_loop_error(L, error);
   bool found = find_work(s);
   while (!found && left_until(due) > 0) {
-    sys::wait_readable(s.loop->poll, left_until(due));
+    sys::wait_readable(s.loop->fd(), left_until(due));
     found = find_work(s);
   }
   lua_pushboolean(L, found);

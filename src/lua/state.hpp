@@ -14,8 +14,9 @@ class site;
 }
 
 namespace weft::inline v0::core {
+class loop_descriptor;
 struct task_scope;
-}
+}  // namespace weft::inline v0::core
 
 namespace weft::inline v0::lua {
 
@@ -23,7 +24,6 @@ struct fiber;
 struct scope_object;
 struct shared_arm;
 struct shared_state;
-struct loop_descriptor;
 
 /// Places in the table of anchors.
 enum anchor : int {
@@ -129,8 +129,8 @@ struct state : attachment {
   int (*isyieldable)(lua_State*) = nullptr;  // LuaJIT has it, 5.1 has not
   core::nanoseconds running_since = 0;       // the running fiber, while watched
   bool named = false;                        // by the watchdog, since it was resumed
-  shared_state* shared = nullptr;   // what native threads hold of it (gate.hpp), once any does
-  loop_descriptor* loop = nullptr;  // weft.embed.event_fd, once called (embed.cpp)
+  shared_state* shared = nullptr;  // what native threads hold of it (gate.hpp), once any does
+  core::loop_descriptor* loop = nullptr;  // weft.embed.event_fd, once called (embed.cpp)
   unsigned forks = 0;   // of the process when it was attached: a child finds an inert runtime
   char home[256] = "";  // source of the functions of lua/weft, up to the directory
   const void* metatables[anchor_driver + 1] = {};  // lua_topointer of those in the anchors
