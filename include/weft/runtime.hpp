@@ -7,12 +7,14 @@
 //   paths int five = rt.block_on(hello());
 //
 // runtime::spawn and handles start tasks that outlive block_on; ~runtime cancels them and waits for
-// their end. With one worker these get on while somebody is in block_on.
+// their end. With one worker these get on while somebody is in block_on, or calls poll_once: where
+// another main loop is in charge it watches event_fd() (docs/main-loops.md).
 #pragma once
 
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -179,6 +181,29 @@ class WEFT_API runtime {
   auto spawn(F&& f, Args&&... args) {
     return handle().spawn(std::forward<F>(f), std::forward<Args>(args)...);
   }
+
+  // ---- in somebody else's main loop ----
+  //
+  // For a runtime with one worker, which has no thread of its own: block_on and these drive it,
+  // from any thread, one at a time. They throw std::logic_error inside a task, while another thread
+  // drives, and with several workers, which drive themselves. Between two calls nothing runs.
+
+  /// A descriptor to watch: readable when a task can run, since another thread (or this one) has
+  /// brought something, a timer is due, or the kernel has something. The same at every call, the
+  /// runtime's: neither read nor closed by the loop. From the first call on block_on waits where it
+  /// would throw deadlock. Throws std::system_error: not supported by the backend (select), or no
+  /// descriptors.
+  int event_fd();
+
+  /// Waits at most `timeout` for a task that can run (zero: not at all; max(): for ever), and runs
+  /// what is ready: some hundreds of tasks, so that the loop gets on; the rest is due at once.
+  /// Returns whether any has run. A failure that nobody joins cancels all that was spawned outside
+  /// tasks; it is thrown here once these have ended.
+  bool poll_once(std::chrono::nanoseconds timeout = std::chrono::nanoseconds::zero());
+
+  /// When poll_once has something to do: no later than now, or the next timer's time, or none. What
+  /// the kernel and other threads will bring is not in it; event_fd tells of all.
+  std::optional<std::chrono::steady_clock::time_point> next_deadline();
 
   runtime_handle handle() noexcept;
   unsigned workers() const noexcept;

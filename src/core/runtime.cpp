@@ -5,10 +5,13 @@
 #include <condition_variable>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include "core/loop_descriptor.hpp"
 #include "core/watchdog.hpp"
+#include "weft/time.hpp"
 
 namespace weft::inline v0::detail {
 
@@ -50,7 +53,8 @@ struct scope_end : core::task {
 };
 
 /// Workers and the scope of what outlives block_on. With several workers, worker 0 is driven by
-/// whoever is in block_on, else by a standby thread: its timers and descriptors always get on.
+/// whoever is in block_on, else by a standby thread: its timers and descriptors always get on. One
+/// alone rests outside block_on and poll_once, once a main loop watches its descriptor.
 class runtime_state {
  public:
   explicit runtime_state(const runtime_options& options);
@@ -71,14 +75,24 @@ class runtime_state {
   bool concurrent() const noexcept { return size() > 1; }
 
   /// Takes worker 0 for the calling thread, and gives it back.
-  void begin_driving();
+  void begin_driving(const char* caller);
   void end_driving() noexcept;
+  /// Before its first turn, inside its gate.
+  void end_rest() noexcept {
+    if (loop_) loop_->end_rest();
+  }
+
+  int event_fd();
+  bool poll_once(core::nanoseconds limit);
+  core::nanoseconds next_deadline();
 
  private:
   ~runtime_state() = default;
   void drive(core::worker& w) noexcept;
   void stand_by() noexcept;
   void stop_threads() noexcept;
+  void check_alone(const char* caller) const;
+  std::exception_ptr take_failure();
 
   core::atomic<int> references_{1};
   core::crew crew_;
@@ -87,14 +101,54 @@ class runtime_state {
   std::unique_ptr<core::task_scope> root_;
   std::unique_ptr<core::watchdog> watchdog_;
   std::vector<std::thread> threads_;
+  std::unique_ptr<core::loop_descriptor> loop_;  // set under mutex_, by who drives
 
   std::mutex mutex_;  // all below
   std::condition_variable changed_;
   bool gone_ = false;     // no more tasks from outside
   bool ending_ = false;   // the standby thread leaves
-  bool called_ = false;   // somebody is in block_on
+  bool called_ = false;   // somebody has worker 0
   bool standby_ = false;  // the standby thread drives
 };
+
+namespace {
+
+[[noreturn]] void refuse(const char* caller, const char* why) {
+  throw std::logic_error(std::string("weft: ") + caller + ' ' + why);
+}
+
+/// The calling thread has worker 0.
+class driver {
+ public:
+  driver(runtime_state& s, const char* caller) : state_(taken(s, caller)), driving_(s.first()) {
+    s.end_rest();
+  }
+  driver(const driver&) = delete;
+  driver& operator=(const driver&) = delete;
+  ~driver() { state_.end_driving(); }
+
+ private:
+  static runtime_state& taken(runtime_state& s, const char* caller) {
+    s.begin_driving(caller);
+    return s;
+  }
+  runtime_state& state_;
+  const core::worker::driving driving_;
+};
+
+/// Turns until a task has run, or the time is over. False: none has.
+bool poll(core::worker& w, core::nanoseconds limit) noexcept {
+  const std::uint64_t before = w.count().runs;
+  const core::nanoseconds due = deadline_after(w.now(), limit);
+  for (core::nanoseconds left = limit;;) {
+    w.turn(left);
+    if (w.count().runs != before) return true;
+    left = due == core::forever ? due : std::max(due - w.now(), core::nanoseconds{0});
+    if (left == 0 && !w.has_work()) return false;
+  }
+}
+
+}  // namespace
 
 runtime_state::runtime_state(const runtime_options& options) {
   const unsigned n = count_of(options);
@@ -134,10 +188,10 @@ void runtime_state::stand_by() noexcept {
   }
 }
 
-void runtime_state::begin_driving() {
-  if (core::worker::current()) throw std::logic_error("weft: block_on inside a task");
+void runtime_state::begin_driving(const char* caller) {
+  if (core::worker::current()) refuse(caller, "inside a task");
   std::unique_lock held(mutex_);
-  if (called_) throw std::logic_error("weft: another thread is in block_on of this runtime");
+  if (called_) refuse(caller, "while another thread drives this runtime");
   called_ = true;
   if (!standby_) return;
   stop_message stop;
@@ -147,8 +201,59 @@ void runtime_state::begin_driving() {
 
 void runtime_state::end_driving() noexcept {
   const std::lock_guard held(mutex_);
+  if (loop_) loop_->rest();
   called_ = false;
   changed_.notify_all();
+}
+
+// Where several workers share their tasks each has a thread, and none waits for a main loop.
+void runtime_state::check_alone(const char* caller) const {
+  if (concurrent()) refuse(caller, "of a runtime with several workers, which drive themselves");
+}
+
+int runtime_state::event_fd() {
+  check_alone("event_fd");
+  {
+    const std::lock_guard held(mutex_);
+    if (loop_) return loop_->fd();
+  }
+  const driver here(*this, "event_fd");
+  int error = 0;
+  std::unique_ptr<core::loop_descriptor> opened = core::loop_descriptor::open(first(), &error);
+  if (!opened) throw std::system_error(error, std::generic_category(), "weft: event_fd");
+  const std::lock_guard held(mutex_);
+  loop_ = std::move(opened);
+  return loop_->fd();
+}
+
+bool runtime_state::poll_once(core::nanoseconds limit) {
+  check_alone("poll_once");
+  bool ran = false;
+  {
+    const driver here(*this, "poll_once");
+    first().add_source();  // it waits as told, also for what only other threads could bring
+    ran = poll(first(), limit);
+    first().drop_source();
+  }
+  if (const std::exception_ptr e = take_failure()) std::rethrow_exception(e);
+  return ran;
+}
+
+core::nanoseconds runtime_state::next_deadline() {
+  check_alone("next_deadline");
+  const driver here(*this, "next_deadline");
+  return first().has_work() ? first().now() : first().next_deadline();
+}
+
+/// Of the runtime's own scope, once all in it have ended: the scope begins anew.
+std::exception_ptr runtime_state::take_failure() {
+  const std::lock_guard held(mutex_);
+  if (!root_->is_cancelled() || !root_->is_empty()) return nullptr;
+  auto fresh = std::make_unique<core::task_scope>(true, size(), &scopes_);
+  root_->collect_failures();
+  std::exception_ptr failure = root_->failure();
+  root_ = std::move(fresh);
+  return failure;
 }
 
 bool runtime_state::start_outside(core::coroutine& c, unsigned worker) noexcept {
@@ -194,9 +299,10 @@ void runtime_state::end() noexcept {
     const std::lock_guard held(mutex_);
     gone_ = true;
   }
-  begin_driving();
+  begin_driving("~runtime");
   {
     const core::worker::driving driving(first());
+    loop_.reset();
     scope_end ended(first());
     ended.begin_shared();
     root_->cancel();
@@ -219,17 +325,19 @@ bool start_outside(runtime_state& s, core::coroutine& c, unsigned worker) noexce
 }
 
 namespace {
-runtime_state& begin_driving(runtime_state& s) {
-  s.begin_driving();
+runtime_state& begin_blocking(runtime_state& s) {
+  s.begin_driving("block_on");
   return s;
 }
 }  // namespace
 
 blocking::blocking(runtime_state& s)
-    : state_(begin_driving(s)),
+    : state_(begin_blocking(s)),
       scope_(s.concurrent(), s.size(), &s.scopes()),
       end_(std::make_unique<scope_end>(s.first())),
-      driving_(s.first()) {}
+      driving_(s.first()) {
+  s.end_rest();
+}
 
 blocking::~blocking() { state_.end_driving(); }
 
@@ -289,5 +397,14 @@ runtime::runtime(const runtime_options& options) : state_(new detail::runtime_st
 runtime::~runtime() = default;
 runtime_handle runtime::handle() noexcept { return runtime_handle(*state_); }
 unsigned runtime::workers() const noexcept { return state_->size(); }
+int runtime::event_fd() { return state_->event_fd(); }
+bool runtime::poll_once(std::chrono::nanoseconds timeout) {
+  return state_->poll_once(detail::to_nanoseconds(timeout));
+}
+std::optional<std::chrono::steady_clock::time_point> runtime::next_deadline() {
+  const core::nanoseconds next = state_->next_deadline();
+  if (next == core::forever) return std::nullopt;
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(next));
+}
 
 }  // namespace weft::inline v0

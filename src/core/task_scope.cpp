@@ -98,6 +98,11 @@ bool task_scope::ended() noexcept {
   return open_ == 0;
 }
 
+bool task_scope::is_empty() noexcept {
+  const maybe_held held(end_lock_, concurrent);
+  return open_ == 1;
+}
+
 void task_scope::collect_failures() noexcept {
   const std::lock_guard held(failures);
   for (unsigned i = 0; i < shards_; ++i) {

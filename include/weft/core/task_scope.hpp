@@ -55,7 +55,10 @@ struct WEFT_API task_scope : list_node {
   /// Nothing is left. After the closer was woken or has published its wait (with a new generation):
   /// true ends the scope, false lets the last child complete it.
   bool ended() noexcept;
-  /// After the end: failures whose handles still live, unjoined, become the scope's as well.
+  /// Before the body has left: there is no child, and none touches the scope any more.
+  bool is_empty() noexcept;
+  /// After the end, or empty: failures whose handles still live, unjoined, become the scope's as
+  /// well.
   void collect_failures() noexcept;
 
   /// Keeps the first failure and cancels the rest. Whoever keeps the scope open.
