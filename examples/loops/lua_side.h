@@ -24,7 +24,6 @@ typedef struct lua_side {
   lua_State* L;
   int fd;   /* readable when Lua has something to do; belongs to weft */
   int over; /* the script has called quit() */
-  int step; /* weft.embed.step, in the registry */
   pthread_t ticker;
   weft_handler* ticked;
 } lua_side;
@@ -69,10 +68,19 @@ static inline void lua_side_add(lua_side* s, const char* name, lua_CFunction f) 
   lua_setglobal(s->L, name);
 }
 
+static inline int lua_side_turn(lua_State* L) {
+  weft_step(L, 0, NULL);
+  return 0;
+}
 /* Runs one turn: whatever is ready, without waiting. */
 static inline void lua_side_step(lua_side* s) {
-  lua_rawgeti(s->L, LUA_REGISTRYINDEX, s->step);
+  lua_pushcfunction(s->L, lua_side_turn);
   lua_side_call(s, 0);
+}
+
+static inline int lua_side_watch(lua_State* L) {
+  lua_pushinteger(L, weft_event_fd(L));
+  return 1;
 }
 
 static inline void lua_side_open(lua_side* s, const char* script) {
@@ -82,14 +90,10 @@ static inline void lua_side_open(lua_side* s, const char* script) {
   luaL_openlibs(s->L);
   lua_side_add(s, "quit", lua_side_quit);
   lua_side_add(s, "ticks", lua_side_ticks);
-  if (luaL_loadstring(s->L,
-                      "local embed = require('weft').embed\n"
-                      "return embed.step, assert(embed.event_fd())") != 0)
-    lua_side_fail(s);
-  lua_side_call(s, 2);
+  lua_pushcfunction(s->L, lua_side_watch);
+  lua_side_call(s, 1);
   s->fd = (int)lua_tointeger(s->L, -1);
   lua_pop(s->L, 1);
-  s->step = luaL_ref(s->L, LUA_REGISTRYINDEX);
   if (luaL_loadfile(s->L, script) != 0) lua_side_fail(s);
   lua_side_call(s, 0);
 }

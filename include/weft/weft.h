@@ -42,7 +42,7 @@ extern "C" {
 #endif
 
 /* Grows when members are appended to weft_api; what is there never changes. */
-#define WEFT_ABI_VERSION 1
+#define WEFT_ABI_VERSION 2
 
 /* What functions return. */
 enum {
@@ -108,6 +108,11 @@ typedef struct weft_api {
   int (*blocking)(lua_State* L, void (*work)(void*), void* arg, lua_CFunction then);
   void (*leave_for)(lua_State* L, void (*work)(void*), void* arg);
   void (*push_function)(lua_State* L, lua_CFunction f);
+  /* since version 2 */
+  int (*event_fd)(lua_State* L);
+  int (*step)(lua_State* L, int64_t timeout, int64_t* deadline);
+  int (*wait_events)(lua_State* L, int64_t timeout);
+  int (*yield)(lua_State* L, int64_t timeout);
 } weft_api;
 
 struct weft_state {
@@ -230,6 +235,30 @@ static inline void weft_push_function(lua_State* L, lua_CFunction f) {
  * enter another state. */
 static inline void weft_leave_for(lua_State* L, void (*work)(void*), void* arg) {
   weft_api_of(L)->leave_for(L, work, arg);
+}
+
+/* ---- a main loop of the program's own: weft.embed's functions, outside any fiber ---- */
+
+/* A descriptor for the loop to watch: readable when a thread waits, a timer is due or the kernel
+ * has something for a fiber. The same at every call; neither read nor closed by the loop. -1: the
+ * backend has none (select), or the process has no more. */
+static inline int weft_event_fd(lua_State* L) { return weft_api_of(L)->event_fd(L); }
+/* One turn, which waits at most `timeout` for something to do: lets waiting threads in, runs what
+ * is ready, takes what the kernel has. Whether anything ran. *deadline (or NULL): when the next
+ * timer is due, in CLOCK_MONOTONIC's nanoseconds; WEFT_FOREVER: there is none. Raises the failure
+ * of a fiber. */
+static inline int weft_step(lua_State* L, int64_t timeout, int64_t* deadline) {
+  return weft_api_of(L)->step(L, timeout, deadline);
+}
+/* Waits until there is something to do. 1: there is; 0: not within the time; -1: as weft_event_fd.
+ * Nobody is let in meanwhile. */
+static inline int weft_wait_events(lua_State* L, int64_t timeout) {
+  return weft_api_of(L)->wait_events(L, timeout);
+}
+/* Lets native threads in until one has been, or a handler has run: 1; 0: none within the time.
+ * Raises the failure of a fiber. */
+static inline int weft_yield(lua_State* L, int64_t timeout) {
+  return weft_api_of(L)->yield(L, timeout);
 }
 
 /* ---- making values ---- */

@@ -105,4 +105,5 @@ return function(weft)
   end
 
   weft.embed = embed
+  core.set_embed(embed)
 end

@@ -3,11 +3,13 @@
 // the functions together.
 #include "lua/embed.hpp"
 
+#include <cmath>
 #include <memory>
 #include <utility>
 
 #include "core/errors.hpp"
 #include "core/loop_descriptor.hpp"
+#include "lua/api.hpp"
 #include "lua/attach.hpp"
 #include "lua/gate.hpp"
 #include "lua/operation.hpp"
@@ -208,13 +210,75 @@ int embed_served_op(lua_State* L) {
   return 1;
 }
 
-const luaL_Reg functions[] = {
-    {"embed_attach", embed_attach},       {"embed_detach", embed_detach},
-    {"embed_step", embed_step},           {"embed_yield", embed_yield},
-    {"embed_event_fd", embed_event_fd},   {"embed_wait_events", embed_wait_events},
-    {"embed_served_op", embed_served_op}, {nullptr, nullptr}};
+// ---- the same for C ----
+
+/// set_embed(weft.embed): whose functions weft.h has.
+int set_embed(lua_State* L) {
+  lua_settop(L, 1);
+  lua_setfield(L, lua_upvalueindex(anchors_upvalue), "embed");
+  return 0;
+}
+
+/// (name, seconds) -> what weft.embed[name](seconds) gives
+int run_embed(lua_State* L) {
+  lua_getfield(L, lua_upvalueindex(anchors_upvalue), "embed");
+  lua_getfield(L, -1, lua_tostring(L, 1));
+  lua_pushvalue(L, 2);
+  lua_call(L, 1, LUA_MULTRET);
+  return lua_gettop(L) - 3;
+}
+
+/// Leaves so many results on the stack. For a caller that is not one of our functions.
+void call_embed(lua_State* L, const char* name, core::nanoseconds timeout, int results) {
+  luaL_checkstack(L, 4, "weft.h");
+  if (!push_function(L, run_embed)) luaL_error(L, "weft is not loaded in this state");
+  lua_pushstring(L, name);
+  lua_pushnumber(L, timeout == core::forever ? HUGE_VAL : static_cast<lua_Number>(timeout) / 1e9);
+  lua_call(L, 2, results);
+}
+
+const luaL_Reg functions[] = {{"embed_attach", embed_attach},
+                              {"embed_detach", embed_detach},
+                              {"embed_step", embed_step},
+                              {"embed_yield", embed_yield},
+                              {"embed_event_fd", embed_event_fd},
+                              {"embed_wait_events", embed_wait_events},
+                              {"embed_served_op", embed_served_op},
+                              {"set_embed", set_embed},
+                              {nullptr, nullptr}};
 
 }  // namespace
+
+int api_event_fd(lua_State* L) {
+  call_embed(L, "event_fd", 0, 1);
+  const int fd = lua_isnil(L, -1) ? -1 : static_cast<int>(lua_tointeger(L, -1));
+  lua_pop(L, 1);
+  return fd;
+}
+
+int api_step(lua_State* L, std::int64_t timeout, std::int64_t* deadline) {
+  call_embed(L, "step", timeout, 2);
+  const int ran = lua_toboolean(L, -2);
+  const bool timed = !lua_isnil(L, -1);
+  if (deadline)
+    *deadline = timed ? static_cast<std::int64_t>(lua_tonumber(L, -1) * 1e9) : core::forever;
+  lua_pop(L, 2);
+  return ran;
+}
+
+int api_wait_events(lua_State* L, std::int64_t timeout) {
+  call_embed(L, "wait_events", timeout, 1);
+  const int found = lua_isnil(L, -1) ? -1 : lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return found;
+}
+
+int api_yield(lua_State* L, std::int64_t timeout) {
+  call_embed(L, "yield", timeout, 1);
+  const int served = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return served;
+}
 
 void open_embed(lua_State* L) { add_functions(L, functions); }
 

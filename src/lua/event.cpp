@@ -315,6 +315,10 @@ const weft_api api = {
     .blocking = api_blocking,
     .leave_for = api_leave_for,
     .push_function = api_push_function,
+    .event_fd = api_event_fd,
+    .step = api_step,
+    .wait_events = api_wait_events,
+    .yield = api_yield,
 };
 
 void open_gate(lua_State* L) {

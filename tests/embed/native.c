@@ -352,6 +352,37 @@ static int l_pipe(lua_State *L) {
   return 2;
 }
 
+/* ---- weft.embed's functions ---- */
+
+/* event_fd() -> descriptor or -1 */
+static int l_event_fd(lua_State *L) {
+  lua_pushinteger(L, weft_event_fd(L));
+  return 1;
+}
+
+static int64_t timeout_at(lua_State *L, int index) {
+  return (int64_t)(luaL_optnumber(L, index, 0) * millisecond);
+}
+
+/* step([ms]) -> whether anything ran, ns until the next timer or nil */
+static int l_step(lua_State *L) {
+  int64_t deadline;
+  lua_pushboolean(L, weft_step(L, timeout_at(L, 1), &deadline));
+  if (deadline == WEFT_FOREVER) return 1;
+  lua_pushnumber(L, (lua_Number)(deadline - now()));
+  return 2;
+}
+
+/* wait_events([ms]), yield([ms]) -> the C function's code */
+static int l_wait_events(lua_State *L) {
+  lua_pushinteger(L, weft_wait_events(L, timeout_at(L, 1)));
+  return 1;
+}
+static int l_yield(lua_State *L) {
+  lua_pushinteger(L, weft_yield(L, timeout_at(L, 1)));
+  return 1;
+}
+
 /* close(descriptor...) */
 static int l_close(lua_State *L) {
   int i;
@@ -374,7 +405,9 @@ int luaopen_weft_native(lua_State *L) {
                    {"try_enter", l_try_enter}, {"enter_here", l_enter_here},
                    {"nap", l_nap},             {"nap_outside", l_nap_outside},
                    {"later", l_later},         {"clock", l_clock},
-                   {"pipe", l_pipe},           {"close", l_close}};
+                   {"pipe", l_pipe},           {"close", l_close},
+                   {"event_fd", l_event_fd},   {"step", l_step},
+                   {"wait_events", l_wait_events}, {"yield", l_yield}};
   size_t i;
   luaL_newmetatable(L, "weft_native.job");
   lua_newtable(L);

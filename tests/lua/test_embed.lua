@@ -385,6 +385,38 @@ attached("event_fd is one descriptor", function()
   t.eq(embed.event_fd(), fd)
 end)
 
+attached("weft.h has the functions of weft.embed", function()
+  local fd = embed.event_fd()
+  t.eq(native.event_fd(), fd or -1)
+  t.eq(native.wait_events(), fd and 0 or -1)
+  local ran, left = native.step()
+  t.falsy(ran)
+  t.eq(left, nil)
+  local got
+  weft.spawn(function()
+    weft.sleep(3600)
+    got = "late"
+  end)
+  ran, left = native.step()
+  t.truthy(ran)
+  t.truthy(left > 3500 * 1e9 and left <= 3600 * 1e9, left)
+  t.eq(native.yield(), 0)
+  local job = native.post(function() got = "posted" end, 1, 1, 10)
+  t.eq(native.wait_events(60000), fd and 1 or -1)
+  t.eq(native.yield(60000), 1)
+  t.eq(got, "posted")
+  t.eq(join(job), 0)
+end)
+
+attached("weft.h raises the failure of a fiber, and misuse", function()
+  weft.spawn(function() error("it fails", 0) end)
+  t.raises("it fails", function() native.step() end)
+  local message
+  local job = weft.spawn(function() message = select(2, pcall(native.step)) end)
+  while job:status() ~= "done" do native.step() end
+  t.match(message, "'step' inside a fiber")
+end)
+
 attached("wait_events: threads, timers, fibers", function()
   if not embed.event_fd() then t.skip "no descriptor of this backend" end
   t.falsy(readable(0))
