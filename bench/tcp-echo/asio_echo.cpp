@@ -9,7 +9,7 @@ namespace {
 using asio::ip::tcp;
 
 asio::awaitable<void> serve(tcp::socket stream) {
-  std::array<char, 1024> bytes;
+  std::array<char, 1280> bytes;
   try {
     for (;;) {
       const std::size_t n = co_await stream.async_read_some(asio::buffer(bytes), asio::use_awaitable);

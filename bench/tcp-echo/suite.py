@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""TCP echo with messages of 64 bytes: CPU time of the server a message, latency, what an idle connection costs."""
+"""TCP echo with messages of 64 bytes and 1 KiB: CPU time of the server a message, latency, what an idle connection costs."""
 import contextlib, functools, itertools, random, resource, shutil, socket, subprocess, time
 from harness import BENCH, LUAS, OUT, PRESET, ROOT, Job, Metric, Skip, built, lua_command, measure, pinned
 
 HERE = BENCH / "tcp-echo"
 LIMIT = "C epoll"
 IDLE = 10000
-SIZES = (100, 1000, 10000)
-PEERS = ("Tokio", "asio")           # that the server in C++ is also compared with
-BARS = {"cpu": 1.05, "p99": 1.15}   # what it may be of theirs
+CONNECTIONS = (1, 100, 1000, 10000)
+SIZES = {"64 B": 64, "1 KiB": 1024}
+OTHERS = {"C io_uring": {"weft lua5.4": 1.1, "weft C++": 1.1}, "Tokio": {"weft C++": 0.97}, "asio": {"weft C++": 0.97}}  # bars of `cpu`
 ports = itertools.count(random.randrange(10000, 30000))  # below the ephemeral ones, a new one each time
 
 
@@ -33,11 +33,15 @@ def servers():
 
     yield LIMIT, compiled("epoll_echo", "epoll_echo.c", "gcc", "-O2", "-o")
     yield "C io_uring", compiled("uring_echo", "uring_echo.c", "gcc", "-O2", "-o", libraries=("-luring",))
+    def on_epoll(command): return lambda: ["env", "WEFT_BACKEND=epoll", *command()]
+
     yield "weft C++", native
+    yield "weft C++ epoll", on_epoll(native)
     yield "Tokio", tokio
     yield "asio", compiled("asio_echo", "asio_echo.cpp", "g++", "-std=c++20", "-O2", "-DNDEBUG", "-pthread", "-o")
     for name in ("weft", "luv", "cqueues"):
         yield from ((f"{name} {lua}", script(lua, name)) for lua in LUAS)
+    yield "weft lua5.4 epoll", on_epoll(script("lua5.4", "weft"))
     yield "copas luajit", script("luajit", "copas")
     yield "Go", compiled("go_echo", "go_echo.go", "go", "build", "-o")
 
@@ -66,35 +70,41 @@ def load(command, *arguments):
         return measure([generator, *arguments, port, pid], core=1, timeout=60)
 
 
+def of(group): return f"tcp-echo {group}"
+
+
 def jobs(options):
     seconds = 0.2 if options.quick else 1
 
-    def echo(connections, command):
+    def allow(connections):
         if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < connections + 100: raise Skip(f"fewer than {connections} open files are allowed")
-        results = load(command(), "-c", connections, "-t", seconds, "-w", 0.5)
+
+    def echo(size, connections, command):
+        allow(connections)
+        results = load(command(), "-s", size, "-c", connections, "-t", seconds, "-w", 0.5)
         named = [(f"{name}_{connections}", value, unit) for name, value, unit in results]
-        return named + [(f"{name}_of_{peer}", value, unit) for name, value, unit in named for peer in PEERS if name.split("_")[0] in BARS]
+        return named + [(f"{name}_of_{other}", value, unit) for name, value, unit in named for other in OTHERS if name.startswith("cpu")]
 
     def idle(command):
-        if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < IDLE + 100: raise Skip(f"fewer than {IDLE} open files are allowed")
+        allow(IDLE)
         return [(f"idle_{IDLE}", value, unit) for _, value, unit in load(command(), "-i", "-c", IDLE)]
 
-    for connections in SIZES:
+    for (group, size), connections in itertools.product(SIZES.items(), CONNECTIONS):
         for peer, command in servers():
             if "copas" in peer and connections > 100: continue  # select
-            yield Job("tcp-echo", peer, f"echo_{connections}", lambda c=connections, f=command: echo(c, f))
+            yield Job(of(group), peer, f"echo_{connections}", lambda s=size, c=connections, f=command: echo(s, c, f))
     for peer, command in servers():
-        if "copas" not in peer: yield Job("tcp-echo", peer, "idle", lambda f=command: idle(f), once=True)
+        if "copas" not in peer: yield Job(of("64 B"), peer, "idle", lambda f=command: idle(f), once=True)
 
 
 def metrics():
-    bars = {"cpu": {"weft lua5.4": 1.1, "weft C++": 1.05}, "p99": {"weft lua5.4": 1.15, "weft C++": 1.15}}
-    for connections in SIZES:
+    for group, connections in itertools.product(SIZES, CONNECTIONS):
+        most = 1.05 if connections <= 1000 else 1.0
+        bars = {"cpu": {"weft lua5.4": most, "weft C++": most}, "p99": {"weft lua5.4": 1.15, "weft C++": 1.15}}
         for name in ("cpu", "p50", "p99", "rate"):
             metric = f"{name}_{connections}"
-            yield Metric("tcp-echo", metric, (metric, LIMIT), bars.get(name, {}))
-        for name, bar in BARS.items():
-            for peer in PEERS:
-                metric = f"{name}_{connections}_of_{peer}"
-                yield Metric("tcp-echo", metric, (metric, peer), {"weft C++": bar})
-    yield Metric("tcp-echo", f"idle_{IDLE}", None, {"weft C++": 2048} | {f"weft {lua}": 2560 for lua in LUAS})
+            yield Metric(of(group), metric, (metric, LIMIT), bars.get(name, {}))
+        for other, its_bars in OTHERS.items():
+            metric = f"cpu_{connections}_of_{other}"
+            yield Metric(of(group), metric, (metric, other), its_bars)
+    yield Metric(of("64 B"), f"idle_{IDLE}", None, {"weft C++": 2048} | {f"weft {lua}": 2560 for lua in LUAS})

@@ -8,7 +8,7 @@
 namespace {
 
 weft::task<> serve(weft::tcp_stream stream) {
-  std::array<std::byte, 1024> bytes;
+  std::array<std::byte, 1280> bytes;
   for (;;) {
     const auto n = co_await stream.read_some(bytes);
     if (!n || *n == 0) co_return;

@@ -49,8 +49,7 @@ int attach(socket& s, core::worker& w) noexcept {
   return w.io().attach(s);
 }
 
-bool look(socket& s, core::direction d) noexcept {
-  if (may_try(s, d)) return true;
+bool look_again(socket& s, core::direction d) noexcept {
   if (!s.is_ready(d) && !s.at->io().watches(s, d)) {
     s.set_ready(d, is_ready_now(s, d));
     return may_try(s, d);

@@ -40,7 +40,10 @@ inline bool may_try(socket& s, core::direction d) noexcept {
 /// may_try() for one who may come back without ever having waited, as a choice does that another
 /// arm wins each time: while nobody waits the worker does not poll, and the mark would stay as it
 /// is.
-WEFT_API bool look(socket& s, core::direction d) noexcept;
+WEFT_API bool look_again(socket& s, core::direction d) noexcept;
+inline bool look(socket& s, core::direction d) noexcept {
+  return may_try(s, d) || look_again(s, d);
+}
 inline void begin_turn(socket& s, core::direction d) noexcept {
   if (s.woken[static_cast<int>(d)] > 0) --s.woken[static_cast<int>(d)];
 }

@@ -70,10 +70,12 @@ bool transfer_arm::attempt(performer& p) noexcept {
   core::worker* const w = p.worker() ? p.worker() : core::worker::current();
   if (!w) return false;
   homed_socket& s = *t_.on;
-  if (!s.settle(*w)) return s.closed();  // a crewmate's: to be had there
-  if (!s.is_at(*w)) {                    // another runtime's
-    result_ = -EBUSY;
-    return true;
+  if (!s.is_at(*w)) {
+    if (!s.settle(*w)) return s.closed();  // a crewmate's: to be had there
+    if (!s.is_at(*w)) {                    // another runtime's
+      result_ = -EBUSY;
+      return true;
+    }
   }
   if (s.closed()) return true;  // whoever closes it from now on sees its home
   if (const int error = s.use(*w)) {

@@ -232,7 +232,9 @@ io_uring_sqe* uring::next() noexcept {
   return nullptr;
 }
 
-void uring::want(descriptor& d, direction) noexcept { queue(d.slot); }
+void uring::want(descriptor& d, direction dir) noexcept {
+  if (!watches(d, dir)) queue(d.slot);
+}
 
 void uring::queue(std::uint32_t number) noexcept {
   slot& s = slots_[number];

@@ -161,7 +161,7 @@ void readiness::detach(descriptor& d) noexcept {
 void readiness::await(descriptor& d, direction dir, core::wait_record& r) noexcept {
   d.waiters(dir).push_back(r);
   if (d.is_file) d.set_ready(dir, true);
-  core::pass_on(d, dir);
+  if (d.is_ready(dir)) core::pass_on(d, dir);
   if (r.linked() && d.fd >= 0) want(d, dir);
 }
 

@@ -26,6 +26,12 @@ class WEFT_API homed {
   bool is_at(worker& w) const noexcept {
     return home_.load(std::memory_order_acquire) == &w.address();
   }
+  /// is_at() for one who performs on it without having moved.
+  bool used_at(worker& here) noexcept {
+    if (!is_at(here)) return false;
+    visits_ = 0;
+    return true;
+  }
   /// Its home, if that is a worker of the same crew as `here`, or `here` itself; else null. visits:
   /// for a task that has come here to perform on it; one of those in a row too many makes it leave.
   worker* known_to(worker& here, bool visits) noexcept;
@@ -55,12 +61,24 @@ class WEFT_API homed {
 /// Of a choice whose descriptors are at home on several workers, and are waited for there.
 [[noreturn]] WEFT_API void refuse_two_homes();
 
+/// place_of() where something is not here.
+template <class Arm>
+[[gnu::noinline]] worker& find_place(Arm& arm, worker& here, worker* origin);
+
 /// Where the performer of an arm has to go, `here` if nowhere. origin: where it began, once it has
 /// moved for this arm; else null. What has no home (any more) settles there, or here; of several
 /// homes the first counts, and the others are given up, each at its own place, so this may name one
 /// place after the other. Throws std::logic_error if one of those is in use.
 template <class Arm>
 worker& place_of(Arm& arm, worker& here, worker* origin) {
+  bool all_here = !origin;
+  auto ask = [&](homed& h) { all_here = all_here && h.used_at(here); };
+  arm.each_home(ask);
+  return all_here ? here : find_place(arm, here, origin);
+}
+
+template <class Arm>
+worker& find_place(Arm& arm, worker& here, worker* origin) {
   worker& fallback = origin ? *origin : here;
   const bool visits = &fallback != &here;
   for (;;) {

@@ -12,7 +12,7 @@ fn main() -> std::io::Result<()> {
             let (mut stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             tokio::spawn(async move {
-                let mut bytes = [0u8; 1024];
+                let mut bytes = [0u8; 1280];
                 while let Ok(n) = stream.read(&mut bytes).await {
                     if n == 0 || stream.write_all(&bytes[..n]).await.is_err() {
                         return;
