@@ -332,6 +332,56 @@ LUA
 interrupt "Ctrl-C on a server that waits in accept" server.lua INT
 code_is 130
 
+# ---------------------------------------------------------------- asleep
+
+cat > asleep.lua <<'LUA'
+local weft = require "weft"
+local l = assert(weft.net.tcp.listen("127.0.0.1", 0))
+weft.spawn(function() l:accept() end)
+weft.spawn(function() weft.sleep(600) end)
+weft.spawn(function() weft.channel():get() end)
+weft.net.tcp.connect("localhost", 1) -- a helper thread has looked the name up
+print "waits"
+io.stdout:flush()
+LUA
+
+# What the kernel says of each thread's time on a core: it stands still while none of them runs, and so
+# makes no system call.
+runs_of() { cat /proc/"$1"/task/*/schedstat; }
+
+# stays_asleep PID: for half a second, once it has got there.
+stays_asleep() {
+  local before
+  for _ in {1..20}; do
+    before=$(runs_of "$1")
+    sleep 0.5
+    [ "$before" = "$(runs_of "$1")" ] && return
+  done
+  return 1
+}
+
+for backend in io_uring epoll select; do
+  name="an idle process makes no system call, with $backend"
+  : > out
+  WEFT_BACKEND=$backend "$weft" run asleep.lua > out 2> err < /dev/null &
+  pid=$!
+  for _ in {1..200}; do
+    [ -s out ] || ! kill -0 $pid 2>&- && break
+    sleep 0.05
+  done
+  code=
+  if grep -q "^weft: .*backend" err; then
+    skip "no such backend here"
+  elif ! [ -r /proc/$pid/task/$pid/schedstat ]; then
+    [ -s out ] && skip "no schedstat in /proc" || fail "it has ended"
+  else
+    out_is waits
+    stays_asleep $pid && ok || fail "a thread of it runs"
+  fi
+  kill -9 $pid 2>&-
+  wait $pid 2>&-
+done
+
 # ---------------------------------------------------------------- installed elsewhere
 
 name="started through a symbolic link from another directory"
