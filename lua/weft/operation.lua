@@ -41,9 +41,11 @@ return function(weft)
     return core.wrap(core.base_op(try, block, wrap), unwrap)
   end
 
-  local function timed_out() return nil, "timeout", "timeout" end
+  -- A program has few durations: with the arm that was there before, choose finds the choice again too.
+  local length, arm
   function weft.timeout(op, seconds)
-    return core.choose(op, core.wrap(core.sleep_op(seconds), timed_out))
+    if seconds ~= length then arm, length = core.timeout_op(op, seconds), seconds end
+    return core.choose(op, arm)
   end
 
   local function named(name)

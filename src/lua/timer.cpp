@@ -43,6 +43,29 @@ int new_sleep(lua_State* L, const char* name, bool absolute) {
   return 1;
 }
 int timer_sleep_op(lua_State* L) { return new_sleep(L, "sleep_op", false); }
+/// What weft.timeout gives when its time has come.
+int timed_out(lua_State* L, state&, fiber&, operation&, int) {
+  lua_pushnil(L);
+  lua_pushliteral(L, "timeout");
+  lua_pushliteral(L, "timeout");
+  return 3;
+}
+const operation_kind timeout_kind = {.waits_for = "a timer",
+                                     .ready = sleep_ready,
+                                     .attempt = timed_out,
+                                     .publish = sleep_publish,
+                                     .settle = timed_out,
+                                     .lasting = true};
+
+/// timeout_op(op, seconds): the arm beside op.
+int timer_timeout_op(lua_State* L) {
+  state& s = state_of(L);
+  const core::nanoseconds length = check_duration(L, "timeout", 2);
+  auto& o = new_operation<sleep_operation>(L, s, timeout_kind, 0);
+  o.length = length;
+  o.absolute = false;
+  return 1;
+}
 int timer_sleep_until_op(lua_State* L) { return new_sleep(L, "sleep_until_op", true); }
 
 WEFT_CONTINUATION(woken) {
@@ -108,6 +131,7 @@ const luaL_Reg functions[] = {{"now", timer_now},
                               {"sleep_until", timer_sleep_until},
                               {"sleep_op", timer_sleep_op},
                               {"sleep_until_op", timer_sleep_until_op},
+                              {"timeout_op", timer_timeout_op},
                               {"finish_wait", timer_finish},
                               {nullptr, nullptr}};
 
