@@ -99,6 +99,7 @@ class uring final : public readiness {
     std::uint32_t next_free = 0;
     std::uint8_t in_flight = 0;  // by bit(): polls; file_bit; listener_bit
     bool queued = false;         // in to_arm_
+    bool cancelled = false;      // of the request on a file: not to be begun again
 
     bool is_watched(direction d) const noexcept {
       return (in_flight & (d == direction::in ? bit(d) | listener_bit : bit(d))) != 0;
@@ -460,6 +461,7 @@ void uring::begin(std::uint32_t number, io_request& q) noexcept {
     io_uring_prep_write(s, q.on->fd, q.data, size, at_position);
   s->user_data = tag(number, source::file);
   slots_[number].in_flight |= file_bit;
+  slots_[number].cancelled = false;
 }
 
 int uring::deliver_file(std::uint32_t number, int result) noexcept {
@@ -468,8 +470,11 @@ int uring::deliver_file(std::uint32_t number, int result) noexcept {
   descriptor& d = *s.owner;  // nothing is pending on what is detached
   auto& q = static_cast<io_request&>(*pending(d, direction::in).front());
   if (result == -EINTR || result == -EAGAIN) {
-    begin(number, q);
-    return 0;
+    if (!s.cancelled) {
+      begin(number, q);
+      return 0;
+    }
+    result = -ECANCELED;
   }
   q.unlink();
   end(q, result);
@@ -484,6 +489,7 @@ void uring::cancel(io_request& q) noexcept {
                          (slots_[d.slot].in_flight & file_bit) &&
                          pending(d, direction::in).front() == &q;
   if (!in_kernel) return readiness::cancel(q);
+  slots_[d.slot].cancelled = true;
   cancel_in_flight(d.slot, source::file);
 }
 
