@@ -44,7 +44,7 @@ return function(weft)
   -- A program has few durations: with the arm that was there before, choose finds the choice again too.
   local length, arm
   function weft.timeout(op, seconds)
-    if seconds ~= length then arm, length = core.timeout_op(op, seconds), seconds end
+    if not arm or seconds ~= length then arm, length = core.timeout_op(op, seconds), seconds end
     return core.choose(op, arm)
   end
 

@@ -1165,6 +1165,15 @@ t.test("never: not even once", function()
   t.raises("cancelled", f.join, f)
 end)
 
+t.test("timeout without a number is its caller's mistake, the first time too", function()
+  local result = t.program [[
+    local weft = require "weft"
+    print(pcall(function() weft.timeout(weft.never()) end))
+    weft.timeout(weft.never(), 1)
+    print(pcall(function() weft.timeout(weft.never()) end))]]
+  t.eq(select(2, result.out:gsub("bad argument #2 to 'timeout'", "")), 2, result.out .. result.err)
+end)
+
 t.test("timeout: the operation, or nil and timeout twice", function()
   t.returns(t.pack("v", nil), weft.timeout(weft.always("v", nil), 5):perform())
   t.returns(t.pack(nil, "timeout", "timeout"), weft.timeout(weft.never(), 0.001):perform())
