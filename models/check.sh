@@ -47,6 +47,15 @@ looks_before_settling  home                  safety
 leaves_attached        home                  safety
 looks_at_top_first     deque                 safety
 takes_the_last         deque                 safety
+serves_the_decided     reserve               safety
+leaves_record          reserve               safety
+keeps_the_place        reserve               safety
+meets_who_wants_a_place  reserve             safety
+no_barrier             crew                  safety
+no_last_look           crew                  safety
+publishes_before_it_suspends  publish        safety
+wakes_when_decided     publish               safety
+no_look                publish               safety
 posts_unseen           posting               safety
 parks_unlooked         posting               safety
 '
@@ -121,7 +130,7 @@ if [ "${1:-}" = --mutants ]; then
   echo "$variants" | grep . | run -L 1 sh "$self" --variant
   grep -q caught "$log.m" && ! grep -q SURVIVED "$log.m" && ! grep -q FAILED "$log"
 else
-  [ $# -gt 0 ] || set -- $(cd "$here/scenarios" && ls -S *.h | sed 's/\.h$//') join rest scope_end claim_all home deque posting
+  [ $# -gt 0 ] || set -- $(cd "$here/scenarios" && ls -S *.h | sed 's/\.h$//') join rest scope_end claim_all home deque posting reserve crew publish
   printf '%s\n' "$@" | run -L 1 sh "$self" --one
   grep -q 'ok$' "$log" && ! grep -q FAILED "$log"
 fi
