@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // acquire_operation: what the lock and acquire operations of mutex, rwlock and semaphore are. It
 // gives a Held, which gives back in its destructor what was taken.
+// What it waits for is core::permits. Tests: tests/task/mutex_test.cpp, semaphore_test.cpp.
 #pragma once
 
 #include <cstddef>

@@ -3,6 +3,7 @@
 //
 //   auto guard = co_await m.lock();
 //   while (jobs.empty()) co_await changed.wait(guard);
+// Tests: tests/task/cond_test.cpp; under it lie a mutex and waiters.hpp.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // mutex: one task or thread at a time. `auto guard = co_await m.lock();` waits without blocking the
 // worker, and may be held across other waits. First come, first served.
+// One of core::permits. Tests: tests/task/mutex_test.cpp.
 #pragma once
 
 #include <optional>

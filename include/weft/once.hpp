@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // once: runs one task of many that are offered; whoever comes meanwhile waits for its end.
+// Tests: tests/task/meeting_test.cpp.
 #pragma once
 
 #include <functional>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // perform_blocking(op): a plain thread performs an operation, and sleeps until it has happened. So
 // a program's own threads use the channels of its tasks.
+// Tests: tests/task/blocking_test.cpp.
 #pragma once
 
 #include <condition_variable>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // shared_object: what may be referred to from several Lua states and from C++ at once, through a
 // weft::value. ref<T>: one counted reference to such an object.
+// Tests: tests/embed/shared_channel_test.cpp.
 #pragma once
 
 #include <cstdint>

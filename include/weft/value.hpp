@@ -5,6 +5,7 @@
 //
 // 16 bytes. Bytes are immutable and counted, so a copy of any value is cheap and throws nothing.
 // Copies may be used by different threads.
+// Tests: tests/task/value_test.cpp.
 #pragma once
 
 #include <concepts>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Tests: tests/task/blocking_test.cpp.
 #include "weft/core/helpers.hpp"
 
 #include <chrono>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Numbers and names of coroutines: for the few that somebody asks about, apart from them.
+// Tests: tests/task/inspect_test.cpp.
 #include <mutex>
 #include <unordered_map>
 #include <utility>

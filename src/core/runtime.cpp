@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Tests: tests/task/stress_test.cpp (threads that spawn, runtimes that come and go).
 #include "weft/runtime.hpp"
 
 #include <algorithm>

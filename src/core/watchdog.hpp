@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // watchdog: a thread that names each task that has kept a worker for long. Whatever else is ready
 // there is stolen meanwhile; what waits for that worker's timers and descriptors waits with it.
+// Tests: tests/task/inspect_test.cpp.
 #pragma once
 
 #include <chrono>

@@ -2,6 +2,7 @@
 // lua_state: a keeper task holds the state on its worker, from its making to its end; it lives in
 // the runtime's own scope, so the end of the runtime is the end of the state too. All else reaches
 // the state by messages to that worker, which wait in its run queue like any task.
+// Tests: tests/embed/state_test.cpp.
 #include <mutex>
 
 #include "embed/engine.hpp"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Tests: tests/io/resolve_test.cpp.
 #include "io/resolve.hpp"
 
 #include <netdb.h>

@@ -10,7 +10,7 @@
 //     posts it to home's inbox.
 //   - Home takes them back when it resumes the fiber. The winner is kept in state::settling until
 //     its result is on the fiber's stack.
-// models/: local_mixed (arms at home and on shared channels), half_published*.
+// models/: publish.pml; local_mixed (arms at home and on shared channels), half_published*.
 #pragma once
 
 #include <new>

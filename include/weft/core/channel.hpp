@@ -25,7 +25,7 @@
 //
 // models/: put_get, two_putters, two_putters_one_channel, crossed, ring, half_published*, self,
 // self_third, close, close_crossed, buffered, buffered_choice, buffered_self, storm; without a
-// lock: local, local_mixed.
+// lock: local, local_mixed; what is reserved: reserve.pml.
 #pragma once
 
 #include <cstddef>

@@ -7,6 +7,7 @@
 //   alone.
 //   home_  the worker that is told when somebody begins to wait; it leaves between two tasks.
 // A worker that nobody waits for pays for its gate only where it blocks in its poll.
+// Tests: tests/core/gate_test.cpp.
 #pragma once
 
 #include <condition_variable>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The two lock policies of a channel: none, for one that lives on a single worker, and a tiny spin
 // lock for one that is shared. What is done under it is a few list operations, never user code.
+// models/: `lock` of every scenario.
 #pragma once
 
 #include "weft/core/seams.hpp"
