@@ -13,7 +13,12 @@ namespace {
 
 // Less than the kernel needs to wake a core again.
 constexpr nanoseconds search_time = 20'000;
+// Less than it costs to park. A message from another core takes a tenth of it.
+constexpr nanoseconds turn_time = 5'000;
 constexpr int looks_between_clocks = 16;
+// What lasts shorter costs more to fetch than it is worth.
+constexpr nanoseconds worth_taking = 1'000;
+constexpr nanoseconds most_patience = search_time / 2;
 // How often the watcher looks, and how long a worker must not have got on to be stuck.
 constexpr nanoseconds watch_interval = 1'000'000;
 constexpr nanoseconds stuck_after = 500'000;
@@ -93,20 +98,43 @@ task* crew::take_stuck(worker& w) noexcept {
   return nullptr;
 }
 
-bool crew::search(worker& w) noexcept {
+bool crew::begin_search(worker& w, nanoseconds begin) noexcept {
   // At most half of the workers: more would only take from each other.
-  const unsigned searchers = searching_.fetch_add(1, std::memory_order_relaxed);
+  const unsigned most = std::max(1U, size() / 2);
+  do {
+    if (searching_.load(std::memory_order_relaxed) < most) {
+      if (searching_.fetch_add(1, std::memory_order_relaxed) < most) return true;
+      searching_.fetch_sub(1, std::memory_order_relaxed);
+    }
+    for (int i = 0; i < looks_between_clocks; ++i) {
+      if (w.has_mail()) return false;
+      pause_cpu();
+    }
+  } while (clock_now() - begin < turn_time);
+  return false;
+}
+
+task* crew::look_around(worker& w, nanoseconds begin) noexcept {
+  member& me = members_[w.index()];
+  const bool wasted = begin - me.found < worth_taking;
+  me.patience = wasted ? std::clamp(2 * me.patience, worth_taking, most_patience) : 0;
+  while (!w.has_mail() && clock_now() - begin < me.patience) pause_cpu();
   task* t = nullptr;
-  if (searchers < std::max(1U, size() / 2)) {
-    const nanoseconds end = clock_now() + search_time;
-    do {
-      for (int i = 0; i < looks_between_clocks && !t && !w.has_mail(); ++i) {
-        t = take(w);
-        pause_cpu();
-      }
-    } while (!t && !w.has_mail() && clock_now() < end);
-    if (!t && !w.has_mail()) t = take_stuck(w);
-  }
+  do {
+    for (int i = 0; i < looks_between_clocks && !t && !w.has_mail(); ++i) {
+      t = take(w);
+      pause_cpu();
+    }
+  } while (!t && !w.has_mail() && clock_now() - begin < search_time);
+  if (!t && !w.has_mail()) t = take_stuck(w);
+  if (t) me.found = clock_now();
+  return t;
+}
+
+bool crew::search(worker& w) noexcept {
+  const nanoseconds begin = clock_now();
+  if (!begin_search(w, begin)) return false;
+  task* const t = look_around(w, begin);
   searching_.fetch_sub(1, std::memory_order_relaxed);
   if (!t) return false;
   if (parked_.load(std::memory_order_relaxed) != 0 && anything_ready()) rouse_one(2);

@@ -127,6 +127,7 @@ worker::outcome worker::turn(nanoseconds limit) noexcept {
     if (reactor_->busy()) wait_for_events(0);
     return outcome::ran;
   }
+  if (crew_ && has_mail()) return outcome::ran;  // it came while this worker searched
   if (!crew_ && wheel_.empty() && inbox_.empty() && !waits_for_outside()) return outcome::idle;
   wait_for_events(limit);
   return stopping() ? outcome::stopped : outcome::ran;

@@ -5,11 +5,13 @@
 //   - Whoever makes a task ready offers it: somebody is woken only if nobody is searching already.
 //   - A searcher takes the oldest tasks of others, but not a worker's only one while that worker
 //     gets on: tasks that talk to each other stay together. It looks for a while before it parks.
+//   - What a searcher took and was done with at once had better stayed where it was: it lets the
+//     others get on for a moment, each time for longer, before it takes the next.
 //   - The last task of a worker that is stuck in user code is taken too: while somebody works and
 //     others are parked, one of these, the watcher, looks again every millisecond.
 // Offering costs no fence: whoever parks first says so, then makes every thread's stores visible
 // (membarrier), then looks once more: as the `wake` of models/, with the fence on one side. Where
-// the kernel has no membarrier, offers pay a fence.
+// the kernel has no membarrier, offers pay a fence. models/: crew.pml.
 #pragma once
 
 #include <cstddef>
@@ -62,19 +64,24 @@ class WEFT_API crew {
     bool watcher = false;        // looks again soon
     std::uint32_t progress = 0;  // as seen at `looked`
     nanoseconds looked = 0;
+    nanoseconds found = 0;     // its own, as is the next: when a search of its found something
+    nanoseconds patience = 0;  // how long it does not look
     explicit member(worker* w) noexcept : at(w) {}
   };
 
   void rouse_one(std::size_t here) noexcept;
   task* take(worker& w) noexcept;
+  /// Waits for its turn to search, for a while; false: in vain, or it has mail.
+  bool begin_search(worker& w, nanoseconds begin) noexcept;
+  task* look_around(worker& w, nanoseconds begin) noexcept;
   task* take_stuck(worker& w) noexcept;
   bool anything_ready() const noexcept;
 
   bool fences_;
   std::vector<member> members_;
-  std::mutex lock_;
-  atomic<unsigned> parked_{0};
-  atomic<unsigned> searching_{0};
+  alignas(64) std::mutex lock_;
+  alignas(64) atomic<unsigned> parked_{0};  // all read it at each offer: away from what is written
+  alignas(64) atomic<unsigned> searching_{0};
   atomic<bool> watching_{false};  // a parked worker looks again soon; written under lock_
   alignas(64) tiny_lock injected_lock_;
   run_queue injected_;
