@@ -7,6 +7,17 @@
 
 using namespace std::chrono_literals;
 
+weft::task<> work(weft::event finished) {
+  for (int i = 1; i <= 3; ++i) {
+    co_await weft::sleep(3ms);
+    std::printf("weft's timer %d\n", i);
+  }
+  finished.set();
+}
+// --> weft's timer 1
+// --> weft's timer 2
+// --> weft's timer 3
+
 class host {
  public:
   void run() {
@@ -19,17 +30,6 @@ class host {
   }
 
  private:
-  static weft::task<> work(weft::event finished) {
-    for (int i = 1; i <= 3; ++i) {
-      co_await weft::sleep(3ms);
-      std::printf("weft's timer %d\n", i);
-    }
-    finished.set();
-  }
-  // --> weft's timer 1
-  // --> weft's timer 2
-  // --> weft's timer 3
-
   void watch() {
     watched_.async_wait(asio::posix::stream_descriptor::wait_read, [this](asio::error_code error) {
       if (error) return;

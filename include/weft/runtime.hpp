@@ -9,6 +9,9 @@
 // runtime::spawn and handles start tasks that outlive block_on; ~runtime cancels them and waits for
 // their end. With one worker these get on while somebody is in block_on, or calls poll_once: where
 // another main loop is in charge it watches event_fd() (docs/main-loops.md).
+//
+// In the child of a fork a runtime is inert: it cannot be driven, and its end does nothing. The
+// child makes one of its own.
 #pragma once
 
 #include <chrono>

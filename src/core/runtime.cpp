@@ -2,6 +2,8 @@
 // Tests: tests/task/stress_test.cpp (threads that spawn, runtimes that come and go).
 #include "weft/runtime.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
@@ -63,6 +65,8 @@ class runtime_state {
   runtime_state& operator=(const runtime_state&) = delete;
 
   void end() noexcept;
+  /// In the child of a fork, which has none of the threads, and whose rings are the parent's.
+  bool is_inherited() const noexcept { return process_ != ::getpid(); }
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void drop_reference() noexcept {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
@@ -95,6 +99,7 @@ class runtime_state {
   void check_alone(const char* caller) const;
   std::exception_ptr take_failure();
 
+  const pid_t process_ = ::getpid();
   core::atomic<int> references_{1};
   core::crew crew_;
   core::scope_list scopes_;
@@ -190,6 +195,7 @@ void runtime_state::stand_by() noexcept {
 }
 
 void runtime_state::begin_driving(const char* caller) {
+  if (is_inherited()) refuse(caller, "in the child of a fork: it makes a runtime of its own");
   if (core::worker::current()) refuse(caller, "inside a task");
   std::unique_lock held(mutex_);
   if (called_) refuse(caller, "while another thread drives this runtime");
@@ -319,7 +325,10 @@ void runtime_state::end() noexcept {
   drop_reference();
 }
 
-void end_runtime::operator()(runtime_state* s) const noexcept { s->end(); }
+// What a child inherits goes with it: nothing there can be ended without the parent's threads.
+void end_runtime::operator()(runtime_state* s) const noexcept {
+  if (!s->is_inherited()) s->end();
+}
 
 bool start_outside(runtime_state& s, core::coroutine& c, unsigned worker) noexcept {
   return s.start_outside(c, worker);
