@@ -24,6 +24,10 @@
  * the state has been closed (they answer WEFT_CLOSED then). They never run Lua, but for the
  * functions that say so.
  *
+ * After fork(). In the child, which has none of the other threads, what was made before answers
+ * WEFT_CLOSED at once. If the thread that has forked ran the state, or was inside, the Lua state is
+ * still of use: weft.run and weft.embed begin anew there, with handlers made in the child.
+ *
  * Errors. Functions with a lua_State raise Lua errors; the others return a code, 0 for success.
  * What a handler raises goes to the function set with weft.embed.on_error, or fails the state's
  * root scope: weft.run, weft.embed.step and yield raise it.
@@ -48,7 +52,7 @@ extern "C" {
 enum {
   WEFT_OK = 0,
   WEFT_TIMEOUT = -1, /* not within the time given */
-  WEFT_CLOSED = -2,  /* the Lua state is gone */
+  WEFT_CLOSED = -2,  /* the Lua state is gone, or that of the process this one was forked from */
   WEFT_HELD = -3,    /* this thread is inside a state already, and may not wait for one */
   WEFT_NO_MEMORY = -4,
   WEFT_ERROR = -5 /* the Lua function has raised */
@@ -207,7 +211,8 @@ static inline int weft_call(weft_handler* h, const weft_value* values, size_t co
 static inline weft_completion* weft_completion_new(lua_State* L) {
   return weft_api_of(L)->completion_new(L);
 }
-/* What performing it returns; copied. By convention a failure is nil, a message, a short code. */
+/* What performing it returns; copied. By convention a failure is nil, a message, a short code.
+ * WEFT_NO_MEMORY: it returns nothing; WEFT_CLOSED: nobody will see it. */
 static inline int weft_complete(weft_completion* c, const weft_value* values, size_t count) {
   return c->api->complete(c, values, count);
 }

@@ -43,6 +43,7 @@ return function(weft)
   local function ended(ok, main, failures, verdict, interrupted)
     coroutines.restore()
     if not ok then error(main, 0) end
+    if not main then error(failures, 0) end
     if verdict ~= true then error(report.errors.deadlock.new { message = verdict }, 0) end
     local first = report.first(failures)
     if first then error(report.raised(first), 0) end

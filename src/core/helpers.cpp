@@ -2,11 +2,15 @@
 // Tests: tests/task/blocking_test.cpp.
 #include "weft/core/helpers.hpp"
 
+#include <pthread.h>
+
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <list>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 
@@ -113,10 +117,19 @@ void helper_pool::end() noexcept {
   join(idle);
 }
 
+alignas(helper_pool) std::byte storage[sizeof(helper_pool)];
+
+/// The child of a fork has none of the threads, one of which may have held the lock: it begins with
+/// an empty pool.
+helper_pool* make_pool() {
+  ::pthread_atfork(nullptr, nullptr, +[] { ::new (storage) helper_pool; });
+  return ::new (storage) helper_pool;
+}
+
 /// It outlives whatever may still use it while the process ends: helpers at work, and the
 /// destructors of static objects.
 helper_pool& pool() {
-  static helper_pool* const immortal = new helper_pool;
+  static helper_pool* const immortal = make_pool();
   struct end_with_process {
     end_with_process() noexcept {}
     ~end_with_process() { immortal->end(); }

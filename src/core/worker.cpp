@@ -51,6 +51,7 @@ worker::~worker() {
 }
 
 bool mailbox::post(task& t) noexcept {
+  if (is_inherited()) return false;
   const std::lock_guard held(mutex_);
   if (!worker_) return false;
   worker_->post(t);
@@ -58,16 +59,19 @@ bool mailbox::post(task& t) noexcept {
 }
 
 worker* mailbox::crewmate_of(worker& w) noexcept {
+  if (is_inherited()) return nullptr;
   const std::lock_guard held(mutex_);
   return worker_ && (worker_ == &w || worker_->shares_with(w)) ? worker_ : nullptr;
 }
 
 bool mailbox::is_gone() noexcept {
+  if (is_inherited()) return true;
   const std::lock_guard held(mutex_);
   return !worker_;
 }
 
 void mailbox::close() noexcept {
+  if (is_inherited()) return;
   const std::lock_guard held(mutex_);
   worker_ = nullptr;
 }

@@ -7,7 +7,6 @@
 #include "foreign/site.hpp"
 #include "lua/gate.hpp"
 #include "lua/threads.hpp"
-#include "lua/watch.hpp"
 
 namespace weft::inline v0::lua {
 
@@ -40,16 +39,17 @@ scope_object& push_frame(lua_State* L, state& s) {
 
 attachment begin_attachment(state& s, lua_State* driver, core::worker& w, bool owns_worker,
                             scope_object& root) noexcept {
+  forget_parent(s);
   const attachment outer = s;
-  if (outer.foreign) outer.foreign->flush();  // it may be a while until its own turn
+  if (outer.foreign && !is_inherited(outer)) outer.foreign->flush();  // its own turn may be far off
   static_cast<attachment&>(s) = attachment{.L = driver,
                                            .worker = &w,
                                            .root = &root,
                                            .watch = {},
                                            .lasting = outer.lasting && outer.worker == &w,
-                                           .owns_worker = owns_worker};
+                                           .owns_worker = owns_worker,
+                                           .forks = core::forks_of_process()};
   root.at = &w;
-  s.forks = forks_of_process();
   if (s.shared) s.shared->move_to(&w, owns_worker);
   return outer;
 }
@@ -69,10 +69,18 @@ void end_attachment(lua_State* L, state& s, const attachment& outer) noexcept {
   if (s.shared) s.shared->move_to(outer.worker, outer.owns_worker);
   s.root->closed = true;
   release_scope(L, *s.root);
-  if (s.foreign && s.forks != forks_of_process()) s.foreign->forget_host();
   foreign::site::pointer(s.foreign).reset();
   if (s.owns_worker) const std::unique_ptr<core::worker> gone(s.worker);
   static_cast<attachment&>(s) = outer;
+}
+
+void forget_parent(state& s) noexcept {
+  if (s.shared && s.shared->is_inherited()) s.shared = nullptr;
+  if (!s.worker || s.current || !is_inherited(s)) return;
+  if (s.foreign) s.foreign->forget_host();
+  foreign::site::pointer(s.foreign).reset();
+  close_loop(s);
+  static_cast<attachment&>(s) = {};
 }
 
 void attach(lua_State* L, state& s, core::worker* w) {

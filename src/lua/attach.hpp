@@ -37,6 +37,11 @@ const char* begin_own_attachment(state& s, lua_State* driver, const worker_optio
 /// Ends it: the root is empty. Ends the worker if it is its own.
 void end_attachment(lua_State* L, state& s, const attachment& outer) noexcept;
 
+/// In the child of a fork, between two fibers: leaves what the parent's process has attached, and
+/// what its threads hold of s. They stay in memory as they are, locks held by nobody and fibers
+/// that never run, but for descriptors; s is as if it had never been attached.
+void forget_parent(state& s) noexcept;
+
 /// Attaches s for good, outside any run, with a frame of its own: to w, on w's thread, or (null) to
 /// a worker of its own. Raises if there is no memory or no reactor. For our functions.
 void attach(lua_State* L, state& s, core::worker* w);

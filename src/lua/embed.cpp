@@ -20,10 +20,10 @@ namespace weft::inline v0::lua {
 void open_embed(lua_State* L);
 
 void end_rest(state& s) noexcept {
-  if (s.loop && s.loop->is_of(s.worker)) s.loop->end_rest();
+  if (s.loop && s.loop->is_of(s.worker) && !is_inherited(s)) s.loop->end_rest();
 }
 void begin_rest(state& s) noexcept {
-  if (s.loop && s.loop->is_of(s.worker)) s.loop->rest();
+  if (s.loop && s.loop->is_of(s.worker) && !is_inherited(s)) s.loop->rest();
 }
 
 void close_loop(state& s) noexcept {
@@ -35,6 +35,7 @@ namespace {
 /// Who drives is outside any fiber, and drives a worker of its own.
 state& check_driver(lua_State* L, const char* name) {
   state& s = state_of(L);
+  forget_parent(s);
   if (s.current) raise(L, "'%s' inside a fiber: the state is being driven", name);
   if (!s.worker) raise(L, "'%s' needs a runtime: call weft.embed.attach first", name);
   if (s.driven) raise(L, "'%s': the state is being driven, by another thread or a caller", name);
@@ -68,6 +69,7 @@ void push_failures(lua_State* L, state& s) {
 /// attach() -> whether it was not before
 int embed_attach(lua_State* L) {
   state& s = state_of(L);
+  forget_parent(s);
   if (s.current) raise(L, "'attach' inside a fiber: the state is attached");
   const bool was = s.worker != nullptr;
   if (!was) attach(L, s, static_cast<core::worker*>(lua_touserdata(L, 1)));

@@ -235,6 +235,7 @@ weft_handler* api_handler_new(lua_State* L, int index) {
 void api_handler_release(weft_handler* token) {
   auto* h = static_cast<handler*>(token);
   shared_state* home = h->home;
+  if (home->is_inherited()) return;  // what was posted to it still points there
   home->push(h->last);
   home->drop_reference();
 }
@@ -258,6 +259,7 @@ int api_call(weft_handler* h, const weft_value* values, std::size_t count, std::
              weft_results* results) {
   shared_state& home = *static_cast<handler*>(h)->home;
   if (results) *results = {nullptr, 0};
+  if (home.is_closed()) return WEFT_CLOSED;
   if (home.holds_one()) return WEFT_HELD;
   const core::nanoseconds due = deadline_after(timeout);
   auto* caller = new (std::nothrow) reply;

@@ -91,7 +91,9 @@ int api_complete(weft_completion* c, const weft_value* values, std::size_t count
   it->values = static_cast<weft_value*>(copy_values(0, values, count));
   if (it->values) it->count = count;
   const bool lost = !it->values && count > 0;
+  const bool gone = it->is_home_gone();
   it->finish();
+  if (gone) return WEFT_CLOSED;
   return lost ? WEFT_NO_MEMORY : WEFT_OK;
 }
 

@@ -225,7 +225,7 @@ void mark_outcome(fiber& f) {
   const int status = resume(f.co, s.L, arguments, results);
   s.current = nullptr;
   running.L = nullptr;
-  if (s.forks != forks_of_process()) [[unlikely]]
+  if (is_inherited(s)) [[unlikely]]
     return w.stop();  // the child of a fork: nothing here is its own
   if (status != LUA_YIELD) {
     finish(s, f, status);
@@ -446,7 +446,7 @@ int spawn_here(lua_State* L, const char* name, bool daemon, bool keeps_failure) 
   state& s = state_of(L);
   if (lua_type(L, 1) != LUA_TFUNCTION && !luaL_getmetafield(L, 1, "__call"))
     bad_argument(L, name, 1, "function");
-  if (!s.root)
+  if (!s.root || (!s.current && is_inherited(s)))
     raise(L, "'%s' needs a runtime: call it inside weft.run, or weft.embed.attach first", name);
   core::scope& home = s.current ? *s.current->innermost : *s.root;
   spawn(L, s, home, lua_gettop(L) - 1, daemon).keeps_failure = keeps_failure;

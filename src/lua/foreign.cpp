@@ -15,7 +15,7 @@
 #include "lua/operation.hpp"
 #include "lua/request.hpp"
 #include "lua/wait.hpp"
-#include "lua/watch.hpp"
+#include "weft/core/forks.hpp"
 
 namespace weft::inline v0::lua {
 
@@ -36,7 +36,9 @@ struct runtime {
   core::nanoseconds timeout = core::forever;
   unsigned forks = 0;  // of the process when it was loaded: a child has none of its threads
 
-  bool lives() const noexcept { return tasks && !tasks->finished() && forks == forks_of_process(); }
+  bool lives() const noexcept {
+    return tasks && !tasks->finished() && forks == core::forks_of_process();
+  }
 };
 
 /// Owns a call that an operation or a stream waits for.
@@ -419,7 +421,7 @@ int foreign_load(lua_State* L) {
   push_anchor(L, anchor_foreign_mt);
   lua_setmetatable(L, -2);
   if (!lua_isnoneornil(L, 5)) rt.timeout = check_duration(L, "load", 5);
-  rt.forks = forks_of_process();
+  rt.forks = core::forks_of_process();
   const foreign::loaded l = foreign::load(file, options);
   rt.tasks = l.tasks;
   rt.message = l.message;

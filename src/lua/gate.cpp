@@ -83,7 +83,7 @@ std::shared_ptr<core::gate> shared_state::current_gate() noexcept {
 }
 
 int shared_state::enter(core::nanoseconds timeout, lua_State** L) noexcept {
-  if (closed_.load(std::memory_order_acquire)) return WEFT_CLOSED;
+  if (is_closed()) return WEFT_CLOSED;
   if (holds_one()) return WEFT_HELD;
   const core::nanoseconds due = deadline_after(timeout);
   for (;;) {
@@ -107,10 +107,12 @@ int shared_state::enter(core::nanoseconds timeout, lua_State** L) noexcept {
 
 void shared_state::leave() noexcept {
   lua_settop(entry_, 0);
+  inside.entered = nullptr;
+  core::gate* const gate = std::exchange(inside.gate, nullptr);
+  if (is_inherited()) return;
   count_served(1);
   if (worker_ && (worker_->has_ready() || awaited)) worker_->rouse();
-  inside.entered = nullptr;
-  std::exchange(inside.gate, nullptr)->leave();
+  gate->leave();
 }
 
 void shared_state::count_served(std::size_t n) noexcept {
@@ -130,7 +132,7 @@ void shared_state::leave_for(void (*work)(void*), void* arg) noexcept {
   const std::shared_ptr<core::gate> g = current_gate();
   g->leave();
   work(arg);
-  g->enter();
+  if (!is_inherited()) g->enter();
   s->current = current;
   s->inner = inner;
   running = ran;
@@ -223,7 +225,7 @@ void shared_state::event_ended() noexcept {
 }
 
 int shared_state::post(posted_event* e, core::nanoseconds timeout) noexcept {
-  if (closed_.load(std::memory_order_acquire)) return WEFT_CLOSED;
+  if (is_closed()) return WEFT_CLOSED;
   if (const int status = take_room(timeout)) return status;
   push(e);
   return WEFT_OK;
@@ -340,20 +342,20 @@ void shared_state::drop_events(posted_event* e) noexcept {
 // ---- of a state ----
 
 shared_state& shared_of(lua_State* L, state& s) {
-  if (s.shared) return *s.shared;
+  if (s.shared && !s.shared->is_inherited()) return *s.shared;
   lua_State* entry = lua_newthread(L);
   lua_setfield(L, lua_upvalueindex(anchors_upvalue), "entry");
   lua_newtable(L);
   lua_setfield(L, lua_upvalueindex(anchors_upvalue), "handlers");
   s.shared = shared_state::make(s, entry);
   if (!s.shared) luaL_error(L, "not enough memory");
-  if (s.worker) s.shared->move_to(s.worker, s.owns_worker);
+  if (s.worker && !is_inherited(s)) s.shared->move_to(s.worker, s.owns_worker);
   return *s.shared;
 }
 
 void close_shared(state& s) noexcept {
   shared_state* shared = std::exchange(s.shared, nullptr);
-  if (!shared) return;
+  if (!shared || shared->is_inherited()) return;
   shared->close();
   shared->drop_reference();
 }

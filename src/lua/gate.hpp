@@ -51,6 +51,12 @@ struct shared_state : weft_state {
   // ---- any thread ----
 
   int enter(core::nanoseconds timeout, lua_State** L) noexcept;
+  /// Whether nobody will look at it any more: it was closed, or it is the parent's, and this
+  /// process its child, in which threads that are not there may hold the lock.
+  bool is_closed() const noexcept {
+    return closed_.load(std::memory_order_acquire) || is_inherited();
+  }
+  bool is_inherited() const noexcept { return forks_ != core::forks_of_process(); }
   /// Whether the calling thread is inside, or inside another state: it may wait for neither.
   bool holds_one() const noexcept;
   int post(posted_event* e, core::nanoseconds timeout) noexcept;
@@ -90,6 +96,7 @@ struct shared_state : weft_state {
   void drop_events(posted_event* e) noexcept;
 
   core::atomic<int> references_{1};
+  const unsigned forks_ = core::forks_of_process();  // of the process that it was made in
   core::atomic<pthread_t> resident_;
   lua_State* const entry_;  // what a native thread is lent
   pump pump_{*this};

@@ -85,8 +85,9 @@ void report_deadlock(lua_State* L, state& s) {
 
 /// run_loop(own, backend, seed, virtual_time, { watchdog, preempt }, f, ...) -> the main fiber's
 /// handle, root's failures or nil, what kind of end: true, or the deadlock's report, whether Ctrl-C
-/// ended it. All children of its root have ended then. own: a worker of its own; else the one that
-/// the state is attached to, whose other fibers go on meanwhile. Other runs of this state wait.
+/// ended it; or nil, message. All children of its root have ended then. own: a worker of its own;
+/// else the one that the state is attached to, whose other fibers go on meanwhile. Other runs of
+/// this state wait.
 int run_loop(lua_State* L) {
   state& s = state_of(L);
   const bool own = lua_toboolean(L, 1) || !s.worker;
@@ -117,8 +118,13 @@ int run_loop(lua_State* L) {
     report_deadlock(L, s);
   }
   interruptible.store(outer.worker);
-  if (s.forks != forks_of_process())
-    return luaL_error(L, "this process was forked inside weft.run: the runtime is its parent's");
+  if (is_inherited(s)) {
+    forget_parent(s);
+    static_cast<attachment&>(s) = outer;
+    lua_pushnil(L);  // not raised here: LuaJIT crashes then if its compiled code called this
+    lua_pushliteral(L, "this process was forked inside weft.run: the runtime is its parent's");
+    return 2;
+  }
   if (own && s.shared) s.shared->move_to(nullptr, false);
   if (own) drain(s);
   if (is_sparse(s)) compact_threads(s);
@@ -137,7 +143,8 @@ int run_cancel_root(lua_State* L) {
 
 /// attached() -> whether it is, whether a fiber is running, whether the worker is its own.
 int run_attached(lua_State* L) {
-  const state& s = state_of(L);
+  state& s = state_of(L);
+  forget_parent(s);
   lua_pushboolean(L, s.worker != nullptr);
   lua_pushboolean(L, s.current != nullptr);
   lua_pushboolean(L, s.owns_worker);

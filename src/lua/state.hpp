@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lua/compat.hpp"
+#include "weft/core/forks.hpp"
 #include "weft/core/worker.hpp"
 
 namespace weft::inline v0::foreign {
@@ -87,6 +88,7 @@ struct attachment {
   foreign::site* foreign = nullptr;  // from the first call of a foreign library on
   bool lasting = false;              // until a detach, whatever runs meanwhile
   bool owns_worker = false;  // made for this attachment; else its owner drives it, or a run outside
+  unsigned forks = 0;        // of the process then: a child finds an inert runtime
 };
 
 /// The kind of the fibers of one state: from a task to its state in one load, and from one fiber to
@@ -131,7 +133,6 @@ struct state : attachment {
   bool named = false;                        // by the watchdog, since it was resumed
   shared_state* shared = nullptr;  // what native threads hold of it (gate.hpp), once any does
   core::loop_descriptor* loop = nullptr;  // weft.embed.event_fd, once called (embed.cpp)
-  unsigned forks = 0;   // of the process when it was attached: a child finds an inert runtime
   char home[256] = "";  // source of the functions of lua/weft, up to the directory
   const void* metatables[anchor_driver + 1] = {};  // lua_topointer of those in the anchors
 
@@ -146,6 +147,11 @@ struct state : attachment {
 
   core::worker& at() noexcept { return *worker; }
 };
+
+/// Whether the process that this one was forked from has attached it.
+inline bool is_inherited(const attachment& s) noexcept {
+  return s.forks != core::forks_of_process();
+}
 
 /// In the registry, for hooks: the functions of lua/weft/report.lua.
 inline constexpr const char* report_key = "weft.report";

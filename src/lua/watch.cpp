@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "lua/watch.hpp"
 
-#include <pthread.h>
-
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -15,12 +13,9 @@ namespace {
 // Instructions between two looks at the clock: some 50 us of a plain loop.
 constexpr int interval = 10'000;
 
-std::atomic<unsigned> forks{0};
 std::atomic<bool> dump_requested{false};
 // The state whose fiber the signal handler interrupts; set while a run with a dump signal is on.
 std::atomic<state*> dumped{nullptr};
-
-const int registered = ::pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); });
 
 /// A hook has no upvalues; the loop that is running knows its state.
 state& running_state() { return *running.s; }
@@ -151,11 +146,6 @@ void dump(state& s) {
   if (lua_pcall(L, 0, 0, 0) != 0) lua_pop(L, 1);
 }
 
-unsigned forks_of_process() noexcept { return forks.load(std::memory_order_relaxed); }
-
-void open_watch(lua_State* L) {
-  add_functions(L, functions);
-  (void)registered;
-}
+void open_watch(lua_State* L) { add_functions(L, functions); }
 
 }  // namespace weft::inline v0::lua

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Watching fibers that do not wait: the watchdog names one, preempt sends it behind the others, and
 // a dump is printed even while one spins. All three work by Lua's hooks, so not inside C functions,
-// and on LuaJIT not inside compiled traces. And forks: how often this process came out of one.
+// and on LuaJIT not inside compiled traces.
 #pragma once
 
 #include "lua/fiber.hpp"
@@ -20,8 +20,5 @@ void request_dump() noexcept;
 /// True once for each request.
 bool take_dump_request() noexcept;
 void dump(state& s);
-
-/// Counts the forks that this process is a child of.
-unsigned forks_of_process() noexcept;
 
 }  // namespace weft::inline v0::lua

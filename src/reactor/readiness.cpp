@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "reactor/readiness.hpp"
 
-#include <pthread.h>
-
 #include <cassert>
 #include <utility>
 
 #include "reactor/syscalls.hpp"
+#include "weft/core/forks.hpp"
 
 namespace weft::inline v0 {
 
@@ -35,16 +34,6 @@ using core::subject;
 using kind = core::io_request::kind;
 
 namespace {
-
-// How many forks lie between this process and the first one that had a reactor.
-core::atomic<unsigned> forks{0};
-
-unsigned watch_forks() noexcept {
-  static const int installed =
-      ::pthread_atfork(nullptr, nullptr, +[] { forks.fetch_add(1, std::memory_order_relaxed); });
-  (void)installed;
-  return forks.load(std::memory_order_relaxed);
-}
 
 direction direction_of(const io_request& q) noexcept {
   switch (q.what) {
@@ -109,7 +98,7 @@ timespec to_timespec(core::nanoseconds timeout) noexcept {
   return t;
 }
 
-readiness::readiness() noexcept : process_(watch_forks()) {}
+readiness::readiness() noexcept : process_(core::forks_of_process()) {}
 
 readiness::~readiness() { assert(attached_.empty() && watched_.empty()); }
 
@@ -126,9 +115,7 @@ void readiness::release_all() noexcept {
   }
 }
 
-bool readiness::inherited() const noexcept {
-  return forks.load(std::memory_order_relaxed) != process_;
-}
+bool readiness::inherited() const noexcept { return core::forks_of_process() != process_; }
 
 int readiness::attach(descriptor& d) noexcept {
   if (inherited()) return -ENOTSUP;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -390,6 +391,78 @@ static int l_close(lua_State *L) {
   return 0;
 }
 
+/* ---- fork ---- */
+
+/* fork() -> process, 0 in the child, which is ended when it hangs */
+static int l_fork(lua_State *L) {
+  const pid_t child = fork();
+  if (child < 0) return luaL_error(L, "fork failed");
+  if (child == 0) alarm(60);
+  lua_pushinteger(L, (lua_Integer)child);
+  return 1;
+}
+
+/* exit(code): without a look at what the parent has left */
+static int l_exit(lua_State *L) {
+  fflush(NULL);
+  _exit((int)luaL_checkinteger(L, 1));
+}
+
+static void await_child(void *arg) {
+  int status = 0;
+  waitpid((pid_t)*(lua_Integer *)arg, &status, 0);
+  *(lua_Integer *)arg = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static int child_ended(lua_State *L) {
+  lua_pushinteger(L, *(const lua_Integer *)lua_touserdata(L, -1));
+  return 1;
+}
+
+/* wait(process) -> its exit code, or 1000 and the signal that has ended it */
+static int l_wait(lua_State *L) {
+  const lua_Integer child = luaL_checkinteger(L, 1);
+  lua_Integer *n = (lua_Integer *)lua_newuserdata(L, sizeof *n);
+  *n = child;
+  return weft_blocking(L, await_child, n, child_ended);
+}
+
+typedef struct tokens {
+  weft_state *state;
+  weft_handler *handler;
+  weft_completion *completion;
+} tokens;
+
+/* tokens(handler) -> what a library may hold of the state, which is attached */
+static int l_tokens(lua_State *L) {
+  tokens *t = (tokens *)lua_newuserdata(L, sizeof *t);
+  t->state = weft_state_of(L);
+  t->handler = weft_handler_new(L, 1);
+  t->completion = weft_completion_new(L);
+  lua_pop(L, 1);
+  return 1;
+}
+
+/* use(tokens, complete) -> what this thread gets: of post, call, enter; and of completing it, which is for once */
+static int l_use(lua_State *L) {
+  tokens *t = (tokens *)lua_touserdata(L, 1);
+  lua_State *entered;
+  lua_pushinteger(L, weft_post(t->handler, NULL, 0, WEFT_FOREVER));
+  lua_pushinteger(L, weft_call(t->handler, NULL, 0, WEFT_FOREVER, NULL));
+  lua_pushinteger(L, weft_enter(t->state, &entered));
+  if (!lua_toboolean(L, 2)) return 3;
+  lua_pushinteger(L, weft_complete(t->completion, NULL, 0));
+  return 4;
+}
+
+/* release(tokens) */
+static int l_release(lua_State *L) {
+  tokens *t = (tokens *)lua_touserdata(L, 1);
+  weft_handler_release(t->handler);
+  weft_state_release(t->state);
+  return 0;
+}
+
 /* clock() -> nanoseconds */
 static int l_clock(lua_State *L) {
   lua_pushnumber(L, (lua_Number)now());
@@ -407,7 +480,10 @@ int luaopen_weft_native(lua_State *L) {
                    {"later", l_later},         {"clock", l_clock},
                    {"pipe", l_pipe},           {"close", l_close},
                    {"event_fd", l_event_fd},   {"step", l_step},
-                   {"wait_events", l_wait_events}, {"yield", l_yield}};
+                   {"wait_events", l_wait_events}, {"yield", l_yield},
+                   {"fork", l_fork},           {"exit", l_exit},
+                   {"wait", l_wait},           {"tokens", l_tokens},
+                   {"use", l_use},             {"release", l_release}};
   size_t i;
   luaL_newmetatable(L, "weft_native.job");
   lua_newtable(L);

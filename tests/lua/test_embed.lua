@@ -18,7 +18,7 @@ if weft.self() then
 end
 
 local embed = weft.embed
-local OK, TIMEOUT, HELD, ERROR = 0, -1, -3, -5
+local OK, TIMEOUT, CLOSED, HELD, ERROR = 0, -1, -2, -3, -5
 
 -- Outside any fiber, in a state that is attached for the time of the case.
 local function attached(name, f)
@@ -443,4 +443,111 @@ attached("wait_events: threads, timers, fibers", function()
   t.eq(got, "entered")
   t.eq(join(job), 0)
   _G.native_turn = nil
+end)
+
+-- ---------------------------------------------------------------- a process that forks
+
+-- The rest of a child, which ends with 0 when f does not raise.
+local function be_child(f)
+  local ok, e = pcall(f)
+  if not ok then io.stderr:write("in a child: ", tostring(e), "\n") end
+  native.exit(ok and 0 or 1)
+end
+
+-- What a child finds of its parent's: nothing that waits, and each of them says so.
+local function is_closed(tokens)
+  t.same({ native.use(tokens, true) }, { CLOSED, CLOSED, CLOSED, CLOSED })
+  native.release(tokens)
+end
+
+-- A runtime of the child's own, with threads of its own.
+local function works_anew()
+  local count, job = 0, nil
+  weft.run(function()
+    local all = weft.oneshot()
+    job = native.post(function()
+      count = count + 1
+      if count == 400 then all:set(true) end
+    end, 4, 100)
+    all:get()
+    t.eq(job:join(), 0)
+    t.eq(native.nap(1), 1)
+  end)
+  t.eq(count, 400)
+  embed.attach()
+  local got
+  job = native.post(function(_, i) got = i end, 1, 1)
+  while not got do embed.yield(1) end
+  t.eq(join(job), 0)
+  embed.detach()
+end
+
+local function needs_forks()
+  if os.getenv "WEFT_TEST_SANITIZED" == "tsan" then t.skip "TSan ends a child that starts a thread" end
+end
+
+attached("a fork while nothing happens", function()
+  needs_forks()
+  local got = 0
+  local tokens = native.tokens(function() got = got + 1 end)
+  embed.event_fd()
+  local child = native.fork()
+  if child == 0 then
+    be_child(function()
+      is_closed(tokens)
+      t.raises("runtime", embed.detach)
+      works_anew()
+      t.eq(got, 0)
+    end)
+  end
+  t.eq(native.wait(child), 0)
+  t.eq(native.use(tokens, true), OK)
+  while got == 0 do embed.yield(1) end
+  t.eq(got, 1)
+  native.release(tokens)
+end)
+
+t.outside("forks while threads post, and others enter", { memory = 65536 }, function()
+  needs_forks()
+  local each, children = t.scale(20000, 2000), {}
+  local last, total, turns, threads = {}, 0, 0, 4
+  local tokens, in_parent
+  function _G.native_turn() turns = turns + 1 end
+  local ok, e = pcall(weft.run, function()
+    tokens = native.tokens(function() end)
+    local all = weft.oneshot()
+    local posting = native.post(function(thread, i)
+      t.eq(i, (last[thread] or 0) + 1)
+      last[thread] = i
+      total = total + 1
+      if total == threads * each then all:set(true) end
+    end, threads, each)
+    local entering = native.enter(2, 200)
+    for _ = 1, 8 do
+      weft.yield()
+      local child = native.fork()
+      in_parent = child > 0
+      if not in_parent then break end
+      children[#children + 1] = child
+    end
+    if not in_parent then weft.sleep(10) end
+    all:get()
+    t.eq(posting:join(), 0)
+    t.eq(entering:join(), 0)
+  end)
+  if not in_parent then
+    be_child(function()
+      t.falsy(ok)
+      t.match(tostring(e), "forked inside weft.run")
+      is_closed(tokens)
+      works_anew()
+    end)
+  end
+  _G.native_turn = nil
+  t.eq(select(4, native.use(tokens, true)), CLOSED) -- the run has ended
+  t.truthy(ok, tostring(e))
+  t.eq(total, threads * each)
+  t.eq(turns, 400)
+  native.release(tokens)
+  for _, child in ipairs(children) do t.eq(native.wait(child), 0) end
 end)

@@ -34,6 +34,8 @@ class WEFT_API completion : public task {
   /// happens).
   bool finish() noexcept;
 
+  /// Nobody will see the result any more. Any thread.
+  bool is_home_gone() const noexcept { return home_.is_gone(); }
   /// On home: true once the result may be read. What the finisher wrote before finish() is visible.
   bool arrived() const noexcept { return arrived_; }
   /// On home: r's owner is completed with r.arm when the completion arrives. Retract with

@@ -31,6 +31,7 @@
 
 #include "weft/config.hpp"
 #include "weft/core/deque.hpp"
+#include "weft/core/forks.hpp"
 #include "weft/core/gate.hpp"
 #include "weft/core/hooks.hpp"
 #include "weft/core/inbox.hpp"
@@ -65,7 +66,8 @@ class WEFT_API mailbox {
   mailbox(const mailbox&) = delete;
   mailbox& operator=(const mailbox&) = delete;
 
-  /// Any thread. False: the worker is gone, and t stays the caller's.
+  /// Any thread. False: the worker is gone, or the parent's of this process, and t stays the
+  /// caller's.
   bool post(task& t) noexcept;
   /// Its worker, if that is `w` or of w's crew; else null.
   worker* crewmate_of(worker& w) noexcept;
@@ -77,7 +79,9 @@ class WEFT_API mailbox {
   friend class worker;
   ~mailbox() = default;
   void close() noexcept;
+  bool is_inherited() const noexcept { return forks_ != forks_of_process(); }
 
+  const unsigned forks_ = forks_of_process();
   std::mutex mutex_;
   worker* worker_;
   atomic<int> references_{1};
@@ -178,6 +182,8 @@ class WEFT_API worker {
     return has_ready() || pause_.load(std::memory_order_relaxed) != 0 || !inbox_.empty() ||
            (!wheel_.empty() && wheel_.next_deadline() <= now());
   }
+  /// Makes ready, or runs, what other threads have posted; a turn begins with it.
+  void take_inbox() noexcept;
   /// Takes t back, which was posted or is ready here, or is neither.
   void recall(task& t) noexcept;
 
@@ -318,7 +324,6 @@ class WEFT_API worker {
   void run_batch() noexcept;
   void note_ready(task& t) noexcept;
   void block(nanoseconds limit) noexcept;
-  void take_inbox() noexcept;
   void fire_timers() noexcept;
   /// Something that is neither a task nor a timer may still come.
   bool waits_for_outside() noexcept { return sources_ != 0 || reactor_->busy(); }
