@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // C functions that block: weft_blocking gives the call to a helper thread while the fiber waits,
 // weft_leave_for runs it outside the gate.
+#include <atomic>
 #include <memory>
 #include <new>
 #include <system_error>
@@ -10,6 +11,7 @@
 #include "lua/arguments.hpp"
 #include "lua/fiber.hpp"
 #include "weft/core/completion.hpp"
+#include "weft/core/forks.hpp"
 #include "weft/core/helpers.hpp"
 
 namespace weft::inline v0::lua {
@@ -20,6 +22,13 @@ namespace {
 
 struct finished_work final : core::completion {
   using core::completion::completion;
+  std::atomic<bool> over{false};
+  const unsigned forks = core::forks_of_process();
+
+  /// Until then its argument is in use. A child of the process has not got the thread.
+  void wait() noexcept {
+    if (forks == core::forks_of_process()) over.wait(false, std::memory_order_acquire);
+  }
 };
 
 class work_job final : public core::helper_job {
@@ -28,6 +37,8 @@ class work_job final : public core::helper_job {
       : done_(done), work_(work), arg_(arg) {}
   void run() noexcept override {
     work_(arg_);
+    done_.over.store(true, std::memory_order_release);
+    done_.over.notify_one();
     done_.finish();
   }
 
@@ -46,7 +57,10 @@ struct work_box {
 
 int box_gc(lua_State* L) {
   auto& box = *static_cast<work_box*>(lua_touserdata(L, 1));
-  if (finished_work* done = std::exchange(box.done, nullptr)) done->drop_reference();
+  finished_work* const done = std::exchange(box.done, nullptr);
+  if (!done) return 0;
+  done->wait();  // longer only where a state is closed meanwhile
+  done->drop_reference();
   return 0;
 }
 

@@ -8,12 +8,10 @@
 #include <new>
 
 #include "lua/arguments.hpp"
+#include "lua/attach.hpp"
 #include "lua/channel.hpp"
-#include "lua/embed.hpp"
-#include "lua/gate.hpp"
 #include "lua/operation.hpp"
-#include "lua/scope.hpp"
-#include "lua/state.hpp"
+#include "lua/shared.hpp"
 
 namespace weft::inline v0::lua {
 
@@ -46,9 +44,23 @@ namespace {
 char anchors_key;
 constexpr const char* copy_key = "weft.core";
 
+/// What a state that is closed in the midst of something leaves behind: fibers that never go on.
+void abandon_fibers(lua_State* L, state& s) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  lua_rawgeti(L, -1, anchor_threads);
+  for (unsigned slot = 0; slot < s.threads; ++slot) {
+    lua_rawgeti(L, -1, handle_place(slot));
+    if (auto* f = static_cast<fiber*>(lua_touserdata(L, -1))) abandon(s, *f);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+}
+
 int state_gc(lua_State* L) {
   auto* s = static_cast<state*>(lua_touserdata(L, 1));
+  forget_parent(*s);
   close_shared(*s);
+  if (s->worker && !is_inherited(*s)) abandon_fibers(L, *s);
   close_loop(*s);
   // After os.exit from a fiber the loop is still on the stack.
   if (s->owns_worker && !s->current) const std::unique_ptr<core::worker> gone(s->worker);

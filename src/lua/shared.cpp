@@ -83,6 +83,15 @@ void retract_shared(state& s, fiber& f) noexcept {
   }
 }
 
+void abandon(state& s, fiber& f) noexcept {
+  if (!is_shared(f, s)) return;
+  // Whoever has completed it is about to post it, and touches it until then.
+  if (f.state == core::task_state::parked && !f.complete_at_home(core::winner_cancelled))
+    while (f.state == core::task_state::parked) s.at().take_inbox();
+  s.at().recall(f);
+  retract_shared(s, f);
+}
+
 void keep(state& s, shared_arm& a) noexcept {
   a.next = s.settling;
   s.settling = &a;

@@ -86,6 +86,8 @@ void put_shared_back(state& s, fiber& f, shared_arm& first) noexcept;
 void publish_shared(state& s, fiber& f) noexcept;
 /// Takes all of them back; f is plain again.
 void retract_shared(state& s, fiber& f) noexcept;
+/// The state is being closed, and f will not run again: nobody else holds anything of it any more.
+void abandon(state& s, fiber& f) noexcept;
 
 /// An arm that is done, kept until its result is pushed.
 void keep(state& s, shared_arm& a) noexcept;
