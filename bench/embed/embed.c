@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * weft_bench_embed: native threads that post to Lua and enter it, for embed.lua. */
 #define _POSIX_C_SOURCE 200809L
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -112,6 +113,13 @@ static int l_enter(lua_State* L) {
   return 0;
 }
 
+/* poll(descriptor): a main loop's */
+static int l_poll(lua_State* L) {
+  struct pollfd p = {(int)luaL_checkinteger(L, 1), POLLIN, 0};
+  poll(&p, 1, -1);
+  return 0;
+}
+
 /* clock() -> ns */
 static int l_clock(lua_State* L) {
   lua_pushnumber(L, (lua_Number)now());
@@ -128,6 +136,8 @@ int luaopen_weft_bench_embed(lua_State* L) {
   lua_setfield(L, -2, "post_idle");
   lua_pushcfunction(L, l_enter);
   lua_setfield(L, -2, "enter");
+  lua_pushcfunction(L, l_poll);
+  lua_setfield(L, -2, "poll");
   lua_pushcfunction(L, l_clock);
   lua_setfield(L, -2, "clock");
   return 1;

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- embed.lua LIBRARY post|idle|enter n: native threads that reach Lua.
+-- embed.lua LIBRARY post|idle|watched|enter n: native threads that reach Lua.
 local weft = require "weft"
 local native = assert(package.loadlib(arg[1], "luaopen_weft_bench_embed"))()
 local what, n = arg[2], tonumber(arg[3])
@@ -28,17 +28,37 @@ function measured.post()
   native.join()
 end
 
--- A post into a state that sleeps, until the handler runs.
-function measured.idle()
+-- n posts, one at a time; done is called with the last.
+local function post_idle(done)
   local took = {}
-  local done = weft.oneshot()
   native.post_idle(function(when)
     took[#took + 1] = native.clock() - when
-    if #took == n then done:set(true) end
+    if #took == n then done() end
   end, n)
-  done:get()
+  return took
+end
+
+-- A post into a state that sleeps, until the handler runs.
+function measured.idle()
+  local all = weft.oneshot()
+  local took = post_idle(function() all:set(true) end)
+  all:get()
   native.join()
   result("idle", median(took) / 1000, "us")
+end
+
+-- The same where a main loop watches its descriptor.
+function measured.watched()
+  weft.embed.attach()
+  local fd, over = weft.embed.event_fd(), false
+  local took = post_idle(function() over = true end)
+  repeat
+    native.poll(fd)
+    weft.embed.step()
+  until over
+  native.join()
+  weft.embed.detach()
+  result("idle_watched", median(took) / 1000, "us")
 end
 
 -- Threads that enter and leave as often as they can: a turn of one of them.
@@ -52,4 +72,4 @@ function measured.enter()
   end
 end
 
-weft.run(measured[what])
+if what == "watched" then measured.watched() else weft.run(measured[what]) end

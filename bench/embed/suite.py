@@ -3,7 +3,7 @@
 from harness import BENCH, LUAS, ROOT, Job, Metric, built, lua_command, measure, pkg_config
 
 HERE = BENCH / "embed"
-COUNTS = {"post": 250_000, "idle": 5_000, "enter": 20_000}
+COUNTS = {"post": 250_000, "idle": 5_000, "watched": 5_000, "enter": 20_000}
 CORES = "0-1"
 
 
@@ -19,7 +19,7 @@ def weft(lua, what, n):
 
 def bare(what, n):
     source = HERE / "bare.c"
-    return measure([built("embed_bare", (source,), ("gcc", "-O2", "-pthread", "-o", "{out}", source)), what, n], CORES)
+    return measure([built("embed_bare", (source,), ("gcc", "-O2", "-pthread", "-o", "{out}", source, "-luring")), what, n], CORES)
 
 
 def jobs(options):
@@ -27,7 +27,7 @@ def jobs(options):
         for what, n in COUNTS.items():
             n = n // 10 if options.quick else n
             yield Job(lua, "weft", what, lambda lua=lua, w=what, n=n: weft(lua, w, n))
-            if what != "post": yield Job(lua, "bare", what, lambda w=what, n=n: bare(w, n))
+            if what not in ("post", "watched"): yield Job(lua, "bare", what, lambda w=what, n=n: bare(w, n))
 
 
 def metrics():
@@ -35,5 +35,8 @@ def metrics():
         yield Metric(lua, "post", bars={"weft": 2000})  # 500,000 a second
         yield Metric(lua, "post_cpu")
         yield Metric(lua, "idle", ("idle", "bare"), bars={"weft": 1.3})
+        # The floors: bare does the same in the ways that weft has to.
+        for floor in ("idle_outside", "idle_ring"): yield Metric(lua, floor, ("idle", "bare"))
+        yield Metric(lua, "idle_watched", ("idle", "bare"))
         for threads in (1, 2, 8): yield Metric(lua, f"enter_{threads}", (f"enter_{threads}", "bare"), bars={"weft": 1.3} if threads > 1 else {})
         yield Metric(lua, "longer_than_8", bars={"weft": 0.001})
