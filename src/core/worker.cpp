@@ -40,7 +40,9 @@ worker::worker(std::unique_ptr<reactor> r) noexcept
 // What is still in the inbox when the last driver has left belongs to nobody here: only completions
 // can be, and they give up their reference.
 worker::~worker() {
-  while (posting_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+  // In the child of a fork those who were posting are not there.
+  while (!mailbox_->is_inherited() && posting_.load(std::memory_order_acquire) != 0)
+    std::this_thread::yield();
   mailbox_->close();
   mailbox_->drop_reference();
   for (task* t = inbox_.drain(); t;) {
