@@ -2,8 +2,6 @@
 // Tests: tests/task/stress_test.cpp (threads that spawn, runtimes that come and go).
 #include "weft/runtime.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
@@ -14,6 +12,7 @@
 
 #include "core/loop_descriptor.hpp"
 #include "core/watchdog.hpp"
+#include "weft/core/forks.hpp"
 #include "weft/time.hpp"
 
 namespace weft::inline v0::detail {
@@ -66,7 +65,7 @@ class runtime_state {
 
   void end() noexcept;
   /// In the child of a fork, which has none of the threads, and whose rings are the parent's.
-  bool is_inherited() const noexcept { return process_ != ::getpid(); }
+  bool is_inherited() const noexcept { return forks_ != core::forks_of_process(); }
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void drop_reference() noexcept {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
@@ -99,7 +98,7 @@ class runtime_state {
   void check_alone(const char* caller) const;
   std::exception_ptr take_failure();
 
-  const pid_t process_ = ::getpid();
+  const unsigned forks_ = core::forks_of_process();
   core::atomic<int> references_{1};
   core::crew crew_;
   core::scope_list scopes_;
