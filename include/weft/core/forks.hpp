@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // forks: how often this process came out of a fork. What was made before is the parent's: the child
-// has none of its threads, which may hold any lock. So it neither takes these nor touches the kernel
-// objects that it shares with the parent. Checked by tests/task/fork_test.cpp.
+// has none of its threads, which may hold any lock. So it neither takes these nor touches the
+// kernel objects that it shares with the parent. Checked by tests/task/fork_test.cpp.
 #pragma once
 
 #include "weft/config.hpp"
