@@ -425,7 +425,10 @@ local function warm_up()
     weft.choose(ch:get_op(), weft.sleep_op(1)):perform()
     if weft.net and weft.net.tcp then
       local l = weft.net.tcp.listen("localhost", 0)
-      if l then l:close() end
+      if l then
+        weft.timeout(l:accept_op(), 0.001):perform()  -- io_uring has a descriptor for those that wait
+        l:close()
+      end
     end
   end)
 end
