@@ -141,6 +141,13 @@ function t.between(got, low, high, message)
   return got
 end
 
+-- got of n draws that each hit with probability p: within seven standard deviations, so that chance alone fails once in
+-- 10^11 times.
+function t.share(got, n, p, message)
+  local spread = 7 * math.sqrt(n * p * (1 - p))
+  return t.between(got, n * p - spread, n * p + spread, message)
+end
+
 local function same(a, b)
   if a == b or (a ~= a and b ~= b) then return true end
   if type(a) ~= "table" or type(b) ~= "table" then return false end

@@ -103,7 +103,7 @@ t.test("over many performs each ready arm is chosen about equally often", functi
     local choice = weft.choose(arms)
     for _ = 1, rounds do choice:perform() end
     for i = 1, n do
-      t.between(hits[i], rounds / n * 0.7, rounds / n * 1.3, "arm " .. i .. " of " .. n)
+      t.share(hits[i], rounds, 1 / n, "arm " .. i .. " of " .. n)
     end
   end
 end)

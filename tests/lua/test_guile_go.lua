@@ -163,7 +163,7 @@ t.test("go: select is fair between two ready channels", function()
     local name = weft.select { a = a:get_op(), b = b:get_op() }
     count[name] = count[name] + 1
   end
-  t.between(count.a, n * 0.45, n * 0.55)
+  t.share(count.a, n, 1 / 2)
 end)
 
 -- test/chan/fifo, select4, select5, select7, doubleselect, goroutines, nonblock, perm, powser1, sieve1, zerosize
@@ -180,7 +180,7 @@ t.test("go: select over put and get with helpers is fair", function()
       count[name] = count[name] + 1
     end
   end)
-  t.between(count.put, n * 0.4, n * 0.6)
+  t.share(count.put, n, 1 / 2)
 end)
 
 t.test("go: a busy channel does not starve a fiber that waits for another (issue 1 of select fairness)", function()

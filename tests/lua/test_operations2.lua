@@ -1497,7 +1497,7 @@ t.test("dynamic choices of ready arms are fair", function()
     local i = choice:perform()
     counts[i] = counts[i] + 1
   end
-  for i = 1, 4 do t.between(counts[i], n / 4 * 0.75, n / 4 * 1.25, "arm " .. i) end
+  for i = 1, 4 do t.share(counts[i], n, 1 / 4, "arm " .. i) end
 end)
 
 t.test("base operations that are ready are chosen fairly", function()
@@ -1509,7 +1509,7 @@ t.test("base operations that are ready are chosen fairly", function()
     local i = choice:perform()
     counts[i] = counts[i] + 1
   end
-  for i = 1, 3 do t.between(counts[i], n / 3 * 0.75, n / 3 * 1.25, "arm " .. i) end
+  for i = 1, 3 do t.share(counts[i], n, 1 / 3, "arm " .. i) end
 end)
 
 t.test("operations are refused outside a fiber", function()
