@@ -34,15 +34,6 @@ int sleep_settle(lua_State*, state&, fiber&, operation&, int) { return 0; }
 const operation_kind sleep_kind = {"a timer",     sleep_ready,  sleep_attempt,
                                    sleep_publish, sleep_settle, 0};
 
-int new_sleep(lua_State* L, const char* name, bool absolute) {
-  state& s = state_of(L);
-  const core::nanoseconds length = check_duration(L, name, 1);
-  auto& o = new_operation<sleep_operation>(L, s, sleep_kind, 0);
-  o.length = length;
-  o.absolute = absolute;
-  return 1;
-}
-int timer_sleep_op(lua_State* L) { return new_sleep(L, "sleep_op", false); }
 /// What weft.timeout gives when its time has come.
 int timed_out(lua_State* L, state&, fiber&, operation&, int) {
   lua_pushnil(L);
@@ -57,16 +48,22 @@ const operation_kind timeout_kind = {.waits_for = "a timer",
                                      .settle = timed_out,
                                      .lasting = true};
 
-/// timeout_op(op, seconds): the arm beside op.
-int timer_timeout_op(lua_State* L) {
+/// The seconds are argument `index` of the function `name`.
+int new_sleep(lua_State* L, const operation_kind& kind, const char* name, int index,
+              bool absolute) {
   state& s = state_of(L);
-  const core::nanoseconds length = check_duration(L, "timeout", 2);
-  auto& o = new_operation<sleep_operation>(L, s, timeout_kind, 0);
+  const core::nanoseconds length = check_duration(L, name, index);
+  auto& o = new_operation<sleep_operation>(L, s, kind, 0);
   o.length = length;
-  o.absolute = false;
+  o.absolute = absolute;
   return 1;
 }
-int timer_sleep_until_op(lua_State* L) { return new_sleep(L, "sleep_until_op", true); }
+int timer_sleep_op(lua_State* L) { return new_sleep(L, sleep_kind, "sleep_op", 1, false); }
+int timer_sleep_until_op(lua_State* L) {
+  return new_sleep(L, sleep_kind, "sleep_until_op", 1, true);
+}
+/// timeout_op(op, seconds): the arm beside op.
+int timer_timeout_op(lua_State* L) { return new_sleep(L, timeout_kind, "timeout", 2, false); }
 
 WEFT_CONTINUATION(woken) {
   if (s.current->winner == core::winner_cancelled) raise_cancelled(L, s, *s.current);

@@ -5,9 +5,11 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 
+#include "reactor/readiness.hpp"
 #include "reactor/syscalls.hpp"
 
 namespace weft::inline v0::core {
@@ -57,11 +59,8 @@ void loop_descriptor::arm(nanoseconds deadline) noexcept {
   if (deadline == armed_) return;
   armed_ = deadline;
   itimerspec t = {};  // disarmed
-  if (deadline != forever) {
-    t.it_value.tv_sec = static_cast<std::time_t>(deadline / 1'000'000'000);
-    t.it_value.tv_nsec = static_cast<long>(deadline % 1'000'000'000);
-    if (deadline <= 0) t.it_value.tv_nsec = 1;
-  }
+  if (deadline != forever)
+    t.it_value = weft::reactor::to_timespec(std::max<nanoseconds>(deadline, 1));
   ::timerfd_settime(timer_, TFD_TIMER_ABSTIME, &t, nullptr);
 }
 

@@ -40,22 +40,21 @@ if command -v go > /dev/null; then
 else
   skip "Go: no go"
 fi
-if [ -e "$build/lib/weft/libweft-python.so" ]; then
-  cp tests/nginx/answers.py "$dir"
-  languages+=("python=$dir")
-else
-  skip "Python: weft's loader is not built"
-fi
+# script LANGUAGE FILE: what that loader is to load
+script() {
+  if [ -e "$build/lib/weft/libweft-$1.so" ]; then
+    cp "tests/nginx/$2" "$dir"
+    languages+=("$1=$dir")
+  else
+    skip "$1: weft's loader is not built"
+  fi
+}
+script python answers.py
+script node answers.js
 if [ -e "$build/lib/weft/weft.jar" ] && command -v javac > /dev/null; then
   javac --release 11 -d "$dir" tests/nginx/Answers.java && languages+=("java=$dir") || fail "Answers.java does not compile"
 else
   skip "Java: weft's loader is not built, or no javac"
-fi
-if [ -e "$build/lib/weft/libweft-node.so" ]; then
-  cp tests/nginx/answers.js "$dir"
-  languages+=("node=$dir")
-else
-  skip "Node: weft's loader is not built"
 fi
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }

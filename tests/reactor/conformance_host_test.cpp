@@ -147,19 +147,13 @@ TEST_P(reactor_host, a_signal_ends_the_wait_without_events) {
 // once.
 TEST_P(reactor_host, the_port_of_a_killed_listener_is_free) {
   auto [told, tell] = make_pipe();
-  sockaddr_in a = loopback();
-  unique_fd listener = tcp_socket();
-  socklen_t size = sizeof a;
-  const int one = 1;
-  ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
-  ASSERT_EQ(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&a), &size), 0);
+  sockaddr_in a;
+  unique_fd listener = listening(a);
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
     const char* error = nullptr;
     std::unique_ptr<weft::core::reactor> own(make_backend(GetParam(), &error));
-    ::listen(listener.get(), 8);
     attached d(*own, std::move(listener));
     d.not_ready(in);
     performer p;
@@ -175,8 +169,7 @@ TEST_P(reactor_host, the_port_of_a_killed_listener_is_free) {
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
   const unique_fd next = tcp_socket();
-  ::setsockopt(next.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  EXPECT_EQ(::bind(next.get(), reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
+  EXPECT_EQ(::bind(next.get(), generic(a), sizeof a), 0);
   EXPECT_EQ(::listen(next.get(), 8), 0) << std::strerror(errno);
 }
 

@@ -33,6 +33,13 @@ class reactor_signal : public reactor_test {
   }
   /// A signal of this process, which has come when it returns: this thread takes it.
   static void send(int signal) { ::raise(signal); }
+  /// One that is sent now, and none before, wakes this waiter.
+  void expect_next(performer& p, int signal) {
+    poll();
+    EXPECT_FALSE(p.woken());
+    send(signal);
+    until([&] { return p.woken(); });
+  }
 };
 
 // ---- arrival ----
@@ -42,10 +49,7 @@ TEST_P(reactor_signal, wakes_a_waiter) {
   ASSERT_EQ(w.status, 0);
   performer p;
   p.await(*io, w, in);
-  poll();
-  EXPECT_FALSE(p.woken());
-  send(SIGUSR1);
-  until([&] { return p.woken(); });
+  expect_next(p, SIGUSR1);
   EXPECT_EQ(p.winner, 7U);
 }
 
@@ -166,10 +170,7 @@ TEST_P(reactor_signal, attached_again_it_has_no_past) {
   ASSERT_EQ(io->attach(w), 0);
   performer p;
   p.await(*io, w, in);
-  poll();
-  EXPECT_FALSE(p.woken());
-  send(SIGUSR1);
-  until([&] { return p.woken(); });
+  expect_next(p, SIGUSR1);
 }
 
 TEST_P(reactor_signal, sigchld_beside_children) {
@@ -397,10 +398,7 @@ TEST_P(reactor_signal, a_forked_child_has_subscribed_to_nothing) {
               return 0;
             }),
             1000 + SIGTERM);
-  poll();
-  EXPECT_FALSE(p.woken());
-  send(SIGTERM);
-  until([&] { return p.woken(); });
+  expect_next(p, SIGTERM);
 }
 
 TEST_P(reactor_signal, a_forked_child_subscribes_for_itself) {
@@ -421,10 +419,7 @@ TEST_P(reactor_signal, a_forked_child_subscribes_for_itself) {
               return is_default(SIGTERM) && !p.woken() ? 0 : 1;
             }),
             0);
-  poll();
-  EXPECT_FALSE(p.woken());
-  send(SIGTERM);
-  until([&] { return p.woken(); });
+  expect_next(p, SIGTERM);
 }
 
 TEST_P(reactor_signal, a_program_that_is_executed_has_the_default) {

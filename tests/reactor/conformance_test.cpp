@@ -463,13 +463,7 @@ TEST_P(reactor_conformance, a_descriptor_outlives_its_reactor) {
 }
 
 TEST_P(reactor_conformance, what_never_waits_is_always_ready) {
-  char path[] = "/tmp/weft-reactor-XXXXXX";
-  unique_fd file(::mkostemp(path, O_CLOEXEC));
-  ASSERT_GE(file.get(), 0);
-  ::unlink(path);
-  put(file.get(), "text");
-  ::lseek(file.get(), 0, SEEK_SET);
-  attached d(*io, std::move(file));
+  attached d(*io, file_of("text"));
   ASSERT_EQ(d.status, 0);
   for (direction dir : {in, out}) {
     d.not_ready(dir);

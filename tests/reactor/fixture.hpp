@@ -175,6 +175,17 @@ inline sockaddr_in loopback() {
   return a;
 }
 
+/// A file of its own with that text, at its beginning.
+inline unique_fd file_of(const std::string& text) {
+  char path[] = "/tmp/weft-reactor-XXXXXX";  // mkostemp() fills it in
+  unique_fd file(::mkostemp(path, O_CLOEXEC));
+  if (file.get() < 0) std::abort();
+  ::unlink(path);
+  if (::write(file.get(), text.data(), text.size()) < 0) std::abort();
+  ::lseek(file.get(), 0, SEEK_SET);
+  return file;
+}
+
 inline sockaddr* generic(sockaddr_in& a) { return reinterpret_cast<sockaddr*>(&a); }
 
 /// A socket with a port of its own, not listening yet.

@@ -21,15 +21,6 @@ namespace {
 
 class uring_file : public reactor_test {};
 
-unique_fd file_of(const std::string& text) {
-  char path[] = "/tmp/weft-reactor-XXXXXX";
-  unique_fd file(::mkostemp(path, O_CLOEXEC));
-  ::unlink(path);
-  put(file.get(), text);
-  ::lseek(file.get(), 0, SEEK_SET);
-  return file;
-}
-
 TEST_P(uring_file, cancelled_before_the_kernel_has_it) {
   attached d(*io, file_of("text"));
   for (int i = 0; i < 100; ++i) {

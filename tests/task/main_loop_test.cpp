@@ -348,17 +348,6 @@ TEST_P(MainLoop, ABusyTaskLetsTheLoopGetOn) {
 
 // ---------------------------------------------------------------- a whole program
 
-task<> echo(tcp_stream s) {
-  std::array<std::byte, 512> buffer;
-  for (;;) {
-    const auto n = co_await s.read_some(buffer);
-    if (!n || *n == 0) co_return;
-    if (!co_await s.write_all(std::span(buffer).first(*n))) co_return;
-  }
-}
-task<> serve(const tcp_listener* l, int connections) {
-  for (int i = 0; i < connections; ++i) weft::spawn(echo, (co_await l->accept()).value()).detach();
-}
 task<> client(const tcp_listener* l, int rounds, weft::sender<int> done) {
   tcp_stream s = co_await connect_to(*l);
   int right = 0;

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstddef>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -66,4 +68,18 @@ inline weft::task<connection> connect_pair() {
   const weft::tcp_listener l = co_await listen();
   weft::tcp_stream client = co_await connect_to(l);
   co_return connection(std::move(client), (co_await l.accept()).value());
+}
+
+/// Sends back what comes, until the peer ends or an error.
+inline weft::task<> echo(weft::tcp_stream s) {
+  std::array<std::byte, 4096> buffer;
+  for (;;) {
+    const auto n = co_await s.read_some(buffer);
+    if (!n || *n == 0) co_return;
+    if (!co_await s.write_all(std::span(buffer).first(*n))) co_return;
+  }
+}
+/// Echoes on so many connections, each in a task of its own.
+inline weft::task<> serve(const weft::tcp_listener* l, int connections) {
+  for (int i = 0; i < connections; ++i) weft::spawn(echo, (co_await l->accept()).value()).detach();
 }

@@ -31,19 +31,6 @@ INSTANTIATE_TEST_SUITE_P(All, NetTest,
                                             ::testing::Values(1U, 2U, 4U)),
                          name_of);
 
-task<> echo(tcp_stream s) {
-  std::array<std::byte, 4096> buffer;
-  for (;;) {
-    const auto n = co_await s.read_some(buffer);
-    if (!n || *n == 0) co_return;
-    if (!co_await s.write_all(std::span(buffer).first(*n))) co_return;
-  }
-}
-
-task<> serve(const tcp_listener* l, int connections) {
-  for (int i = 0; i < connections; ++i) weft::spawn(echo, (co_await l->accept()).value()).detach();
-}
-
 task<> ask(const tcp_listener* l, int messages, int size, std::atomic<int>* right) {
   tcp_stream s = co_await connect_to(*l);
   for (int i = 0; i < messages; ++i) {
