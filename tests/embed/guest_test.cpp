@@ -112,7 +112,8 @@ TEST_P(Guest, ComesAndGoes) {
   constexpr int settled = 5;
   for (int i = 1; i <= rounds; ++i) {
     play_all({"guest_unused", "guest_run", "guest_drive"});
-    EXPECT_EQ(threads(), threads_before);
+    // The kernel lists a thread for some time after it was joined. One that stays hangs the test.
+    while (threads() > threads_before) std::this_thread::yield();
     if (i != settled) continue;
     descriptors_then = descriptors();
     memory_then = memory();
