@@ -43,7 +43,8 @@ typedef struct job {
   int next;              /* threads that have begun */
   int64_t turns;         /* how often the state has changed hands, under its gate */
   int64_t longer;        /* waits of more turns than there are threads */
-  int64_t failed;        /* calls that did not succeed */
+  int64_t noted;         /* calls that have ended */
+  int64_t failed;        /* of them, those that did not succeed */
   int code;              /* of the last one */
   weft_results results;
 } job;
@@ -80,6 +81,7 @@ static int begin(job *j) {
 static void note(job *j, int code) {
   pthread_mutex_lock(&j->mutex);
   j->code = code;
+  ++j->noted;
   if (code != WEFT_OK) ++j->failed;
   pthread_mutex_unlock(&j->mutex);
 }
@@ -123,6 +125,15 @@ static int joined(lua_State *L) {
 
 static int job_join(lua_State *L) {
   return weft_blocking(L, join_all, luaL_checkudata(L, 1, "weft_native.job"), joined);
+}
+
+/* noted() -> how many calls of its threads have ended; it waits for none */
+static int job_noted(lua_State *L) {
+  job *j = (job *)luaL_checkudata(L, 1, "weft_native.job");
+  pthread_mutex_lock(&j->mutex);
+  lua_pushinteger(L, (lua_Integer)j->noted);
+  pthread_mutex_unlock(&j->mutex);
+  return 1;
 }
 
 /* ---- posts ---- */
@@ -397,7 +408,7 @@ static int l_close(lua_State *L) {
 static int l_fork(lua_State *L) {
   const pid_t child = fork();
   if (child < 0) return luaL_error(L, "fork failed");
-  if (child == 0) alarm(60);
+  if (child == 0) alarm(600);
   lua_pushinteger(L, (lua_Integer)child);
   return 1;
 }
@@ -489,6 +500,8 @@ int luaopen_weft_native(lua_State *L) {
   lua_newtable(L);
   weft_push_function(L, job_join);
   lua_setfield(L, -2, "join");
+  weft_push_function(L, job_noted);
+  lua_setfield(L, -2, "noted");
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
   lua_newtable(L);

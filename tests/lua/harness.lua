@@ -236,6 +236,15 @@ function t.settle(n)
   for _ = 1, n or 5 do weft.yield() end
 end
 
+-- Waits in a fiber until f gives something true, which it returns. There is no time limit but the runner's.
+function t.eventually(f)
+  while true do
+    local v = f()
+    if v then return v end
+    weft.sleep(0.002)
+  end
+end
+
 -- Calls f with the collector working all the time.
 function t.gc_stress(f, ...)
   local pause, mul
@@ -288,6 +297,15 @@ function t.pid()
   return tonumber(pid)
 end
 
+-- Whether a process has ended; where nobody asks for its status it stays a zombie.
+function t.has_ended(pid)
+  local f = io.open("/proc/" .. pid .. "/stat")
+  if not f then return true end
+  local state = (f:read "*a" or ""):match "^.*%) (%a)"
+  f:close()
+  return state == nil or state == "Z" or state == "X"
+end
+
 function t.quote(s) return "'" .. tostring(s):gsub("'", "'\\''") .. "'" end
 
 -- The command line of this interpreter: "lua5.4", or "weft run".
@@ -330,12 +348,12 @@ function t.spit(path, s)
   f:close()
 end
 
--- Runs a shell command; { out, err, code }. It has opts.timeout seconds (20).
+-- Runs a shell command; { out, err, code }. It has opts.timeout seconds (120), which only one that hangs takes.
 function t.shell(command, opts)
   opts = opts or {}
   local out, err, rc = os.tmpname(), os.tmpname(), os.tmpname()
   os.execute(string.format("{ %s timeout -k 2 %d sh -c %s; } < %s > %s 2> %s; echo $? > %s",
-    opts.env or "", opts.timeout or 20, t.quote(command), opts.stdin or "/dev/null", out, err, rc))
+    opts.env or "", opts.timeout or 120, t.quote(command), opts.stdin or "/dev/null", out, err, rc))
   local result = { out = slurp(out), err = slurp(err), code = tonumber((slurp(rc):match("%d+"))) }
   os.remove(out)
   os.remove(err)
@@ -465,11 +483,11 @@ local function run_case(case)
     ok, e = t.pcall(weft.run, function() case.f() end)
   end
   if not ok and type(e) == "table" and e[SKIP] then return "skip", e[SKIP] end
-  local found
-  for _ = 1, t.under_weft and 10 or 1 do  -- the runtime lives on: it may have to close something yet
-    if t.under_weft and found then t.pcall(weft.sleep, 0.01) end
-    found = leftovers(before, snapshot(), case.opts)
+  local found = leftovers(before, snapshot(), case.opts)
+  for _ = 1, 100 do                       -- threads that end, and a runtime that lives on, may have to close something yet
     if #found == 0 then break end
+    if t.under_weft then t.pcall(weft.sleep, 0.05) else os.execute "sleep 0.05" end
+    found = leftovers(before, snapshot(), case.opts)
   end
   local problems = {}
   if not ok then problems[1] = describe(e) end

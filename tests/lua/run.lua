@@ -5,7 +5,7 @@
 --   --quick           fewer rounds, and no slow case
 --   --list            only name the cases
 --   -j N              files at a time (default 2, or WEFT_TEST_JOBS)
---   --timeout S       seconds a file may take (default 60, or WEFT_TEST_TIMEOUT)
+--   --timeout S       seconds a file may take (default 300, or WEFT_TEST_TIMEOUT)
 --   name ...          only files or cases whose name contains one of these
 --
 -- WEFT_TEST_SCALE multiplies the big counts (default 1); WEFT_TEST_LUA is the command that
@@ -20,7 +20,7 @@ local t = require "harness"
 
 local options = {
   jobs = tonumber(os.getenv "WEFT_TEST_JOBS" or "") or 2,
-  timeout = tonumber(os.getenv "WEFT_TEST_TIMEOUT" or "") or 60,
+  timeout = tonumber(os.getenv "WEFT_TEST_TIMEOUT" or "") or 300,
   from = 1,
   filters = {},
 }

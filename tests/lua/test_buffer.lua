@@ -96,18 +96,19 @@ t.test("reading into a buffer", function()
   local l = assert(weft.net.tcp.listen("127.0.0.1", 0))
   local client = assert(weft.net.tcp.connect(l:address()))
   local server = assert(l:accept())
-  local b, long = buffer "head:", ("0123456789"):rep(20000)
+  local b, long, seen = buffer "head:", ("0123456789"):rep(20000), weft.latch(1)
   weft.scope(function(s)
     s:spawn(function()
       weft.sleep(0.01)
       client:write "abc"
-      weft.sleep(0.01)
+      seen:wait()
       client:write(long)
       client:shutdown "w"
     end)
     t.eq(b:read_into(server, 2), 2)
     t.eq(b:read_into(server), 1)
     t.eq(tostring(b), "head:abc")
+    seen:count_down()
     local total = 0
     while true do
       local n = b:read_into(server, 1000)

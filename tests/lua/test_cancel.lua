@@ -46,11 +46,10 @@ t.test("cancel while putting", function()
 end)
 
 t.test("cancel while joining", function()
-  local other = weft.spawn(function()
-    weft.sleep(0.02)
-    return "unharmed"
-  end)
+  local gate = weft.channel()
+  local other = weft.spawn(function() return gate:get() end)
   cancel_parked(function() other:join() end)
+  gate:put "unharmed"
   t.eq(other:join(), "unharmed")
 end)
 
@@ -93,12 +92,18 @@ t.test("cancel in a write that waits for room", function()
   local host, port = l:address()
   local client = assert(weft.net.tcp.connect(host, port))
   local server = assert(l:accept())
-  local chunk = ("x"):rep(1024 * 1024)
+  local chunk, written = ("x"):rep(1024 * 1024), 0
   local f = weft.spawn(function()
-    while true do assert(client:write(chunk)) end
+    while true do
+      assert(client:write(chunk))
+      written = written + 1
+    end
   end)
-  weft.sleep(0.05)
-  t.eq(f:status(), "parked")
+  local before
+  repeat
+    before = written
+    weft.sleep(0.05)
+  until written == before and f:status() == "parked"
   f:cancel()
   t.truthy(weft.is_cancelled(t.raises(nil, f.join, f)))
   client:close()

@@ -113,7 +113,7 @@ t.test("choose, scope, spawn and join inside a coroutine", function()
       ch:put("msg")
       return "joined"
     end)
-    local a = weft.choose(ch:get_op(), weft.sleep_op(5)):perform()
+    local a = weft.choose(ch:get_op(), weft.sleep_op(3600)):perform()
     local b = weft.scope(function(s)
       return s:spawn(function()
         weft.yield()
@@ -199,15 +199,14 @@ t.test("status while it waits", function()
 end)
 
 t.test("resuming a coroutine that waits in another fiber is refused", function()
-  local co = coroutine.create(function()
-    weft.sleep(0.02)
-    return "its own"
-  end)
+  local gate = weft.channel()
+  local co = coroutine.create(function() return gate:get() end)
   local f = weft.spawn(function() return select(2, coroutine.resume(co)) end)
   weft.yield()
   local ok, e = coroutine.resume(co, "intruder")
   t.eq(ok, false)
   t.eq(type(e), "string")
+  gate:put "its own"
   t.eq(f:join(), "its own")
 end)
 

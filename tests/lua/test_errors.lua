@@ -21,7 +21,7 @@ t.outside("a child's error names the fiber, where it failed and where it was spa
     spawned = debug.getinfo(1, "l").currentline + 1
     local f = weft.spawn(function() breaks() end)
     f:name("resolver")
-    weft.sleep(10)
+    weft.sleep(3600)
   end)
   t.contains(e, "resolver")
   t.contains(e, "stack traceback")
@@ -33,7 +33,7 @@ t.outside("an unnamed fiber has a number", function()
   local id
   local e = t.raises("no name", weft.run, function()
     id = weft.spawn(function() error("no name") end).id
-    weft.sleep(10)
+    weft.sleep(3600)
   end)
   t.contains(e, tostring(id))
 end)
@@ -45,7 +45,7 @@ t.outside("the error of a fiber that had waited", function()
   end
   local e = t.raises("after waiting", weft.run, function()
     weft.spawn(function() after_waiting() end)
-    weft.sleep(10)
+    weft.sleep(3600)
   end)
   t.contains(e, "after_waiting")
 end)
@@ -68,7 +68,7 @@ t.outside("only strings get a traceback; other values pass untouched", function(
     t.eq(e, value)
     ok, e = pcall(weft.run, function()
       weft.spawn(function() error(value, 0) end)
-      weft.sleep(10)
+      weft.sleep(3600)
     end)
     t.eq(ok, false)
     t.eq(e, value)
@@ -79,7 +79,7 @@ t.outside("the first of several errors is run's", function()
   t.raises("^first", weft.run, function()
     weft.spawn(function() error("first", 0) end)
     weft.spawn(function() error("second", 0) end)
-    weft.sleep(10)
+    weft.sleep(3600)
   end)
 end)
 
@@ -99,7 +99,7 @@ t.test("error_info of a table", function()
   local function origin() error({}) end
   local ok, e = t.pcall(weft.scope, function(s)
     s:spawn(function() origin() end):name("culprit")
-    weft.sleep(10)
+    weft.sleep(3600)
   end)
   t.eq(ok, false)
   local info = weft.error_info(e)
@@ -116,7 +116,7 @@ local weft = require "weft"
 local function inner() error("uncaught") end
 weft.run(function()
   weft.spawn(function() inner() end):name("doomed")   -- line 4
-  weft.sleep(10)
+  weft.sleep(3600)
 end)
 ]])
   t.eq(r.code, 1)
@@ -133,15 +133,15 @@ local weft = require "weft"
 local function third() error("deep down") end
 local function second()
   weft.spawn(third)          -- line 4
-  weft.sleep(10)
+  weft.sleep(3600)
 end
 local function first()
   weft.spawn(second)         -- line 8
-  weft.sleep(10)
+  weft.sleep(3600)
 end
 weft.run(function()
   weft.spawn(first)          -- line 12
-  weft.sleep(10)
+  weft.sleep(3600)
 end)
 ]]
   local r = t.program(source, { env = "WEFT_DEBUG=spawn" })

@@ -118,7 +118,7 @@ local function interrupt(body, signals)
   local out = os.tmpname()
   local r = t.shell(string.format([[
     %s %s > %s & pid=$!
-    n=0; while [ $n -lt 100 ] && ! grep -q ready %s; do sleep 0.05; n=$((n+1)); done
+    while kill -0 $pid && ! grep -q ready %s; do sleep 0.05; done
     %s
     wait $pid]], t.interpreter(), path, out, out, signals))
   r.out = t.slurp(out)

@@ -72,7 +72,7 @@ t.test("join in a choice with a time-out", function()
   end)
   t.eq(weft.choose(f:join_op(), weft.sleep_op(0.001):wrap(function() return "too slow" end)):perform(),
     "too slow")
-  t.eq(weft.choose(f:join_op(), weft.sleep_op(5):wrap(function() return "too slow" end)):perform(), "done")
+  t.eq(weft.choose(f:join_op(), weft.sleep_op(3600):wrap(function() return "too slow" end)):perform(), "done")
 end)
 
 t.test("join_op tried", function()
@@ -150,7 +150,7 @@ t.test("name", function()
 end)
 
 t.test("tostring says what it is", function()
-  local f = weft.spawn(function() weft.sleep(10) end)
+  local f = weft.spawn(function() weft.sleep(3600) end)
   weft.yield()
   t.match(tostring(f), "fiber")
   t.contains(tostring(f), "parked")
@@ -195,9 +195,8 @@ t.test("a busy pair cannot starve a timer", function()
   for _ = 1, 2 do
     weft.spawn(function() while not stop do weft.yield() end end)
   end
-  local took = t.timed(weft.sleep, 0.01)
+  weft.sleep(0.01)                        -- which it could not come back from
   stop = true
-  t.between(took, 0.01, 2)
 end)
 
 t.test("a fiber that spawns a fiber that spawns a fiber", function()

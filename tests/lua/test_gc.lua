@@ -387,7 +387,7 @@ t.outside("a state that closes with everything open", function()
       for i = 1, 5 do ch:put({ i, ch }) end
       local l = weft.net.tcp.listen("127.0.0.1", 0)
       local c = weft.net.tcp.connect(l:address())
-      keep = { ch, l, c, weft.choose(ch:get_op(), weft.sleep_op(5)), weft.self(), weft.channel() }
+      keep = { ch, l, c, weft.choose(ch:get_op(), weft.sleep_op(3600)), weft.self(), weft.channel() }
       weft.spawn(function() keep.f = weft.self() end)
     end)
     io.write("end")

@@ -303,7 +303,7 @@ t.test("base_op: an error in block is raised by the perform, and leaves nothing"
   local bad = weft.base_op(nil, never_ready, function() error("in block", 0) end)
   t.raises("^in block$", bad.perform, bad)
   local ch, e = weft.channel(), event()
-  local choice = weft.choose(ch:get_op(), e.op, weft.sleep_op(30), bad, ch:put_op(1))
+  local choice = weft.choose(ch:get_op(), e.op, weft.sleep_op(3600), bad, ch:put_op(1))
   for i = 1, 10 do
     t.raises("^in block$", choice.perform, choice)
     weft.yield()
@@ -363,7 +363,7 @@ t.test("base_op: try and block may try other operations", function()
   ch:put "there"
   t.eq(op:perform(), "there")
   local other = weft.channel()
-  local f = weft.spawn(function() return weft.choose(other:get_op(), op, weft.sleep_op(30)):perform() end)
+  local f = weft.spawn(function() return weft.choose(other:get_op(), op, weft.sleep_op(3600)):perform() end)
   t.settle(2)
   t.eq(f:status(), "parked")
   other:put "by the other arm"
@@ -1175,7 +1175,7 @@ t.test("timeout without a number is its caller's mistake, the first time too", f
 end)
 
 t.test("timeout: the operation, or nil and timeout twice", function()
-  t.returns(t.pack("v", nil), weft.timeout(weft.always("v", nil), 5):perform())
+  t.returns(t.pack("v", nil), weft.timeout(weft.always("v", nil), 3600):perform())
   t.returns(t.pack(nil, "timeout", "timeout"), weft.timeout(weft.never(), 0.001):perform())
   local took = t.timed(function() weft.timeout(weft.never(), 0.02):perform() end)
   t.truthy(took >= 0.02, "never early")
