@@ -32,7 +32,7 @@ end
 local CLASSES = os.tmpname()
 os.remove(CLASSES)
 local compiled = t.shell(("javac --release 11 -d %s -cp %s %s/Fixture.java %s/demo/Seed.java"):format(CLASSES, JAR,
-  FOLDER, FOLDER), { timeout = 60 })
+  FOLDER, FOLDER))
 if compiled.code ~= 0 then return skip("javac does not compile the fixture: " .. compiled.err) end
 
 local function load(class, opts)

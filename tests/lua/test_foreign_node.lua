@@ -70,7 +70,9 @@ case("lengths of a name and of a request", { memory = 4096 }, function()
     local ok, _, err = rt[name](rt, "x")
     t.eq(ok, false)
     t.truthy(err:find(name, 1, true), "the name is cut")
-    if t.scale(100) >= 100 then
+    -- Lua, the worker and the pipe have a copy each.
+    local free = t.slurp("/proc/meminfo"):match "MemAvailable:%s+(%d+)"
+    if t.scale(100) >= 100 and free and tonumber(free) > 8 * 2 ^ 20 then
       t.returns(t.pack(false, 1, "the request is larger than the 1 GiB that node is sent"),
         rt:echo(("x"):rep(2 ^ 20):rep(1025)))
     end
@@ -101,11 +103,7 @@ case("the child ends with its runtime", function()
   local rt = assert(load_fixture "ends")
   local _, pid = rt:process()
   rt:unload()
-  for _ = 1, 200 do
-    if t.slurp("/proc/" .. pid .. "/stat") == "" then break end
-    weft.sleep(0.02)
-  end
-  t.eq(t.slurp("/proc/" .. pid .. "/stat"), "")
+  t.eventually(function() return t.slurp("/proc/" .. pid .. "/stat") == "" end)
 end)
 
 t.test("the child ends with its host", function()
@@ -119,11 +117,7 @@ t.test("the child ends with its host", function()
       os.execute("kill -KILL " .. io.open("/proc/self/stat"):read "*n")
     end)]]):format(FOLDER .. "/weft_fixture.js"))
   local pid = t.match(result.out, "^%d+$", result.err)
-  for _ = 1, 200 do
-    if t.slurp("/proc/" .. pid .. "/stat") == "" then break end
-    weft.sleep(0.02)
-  end
-  t.eq(t.slurp("/proc/" .. pid .. "/stat"), "")
+  t.eventually(function() return t.has_ended(pid) end)
 end)
 
 case("Node inside this process, where libnode is", { memory = 1024 }, function()
@@ -196,7 +190,7 @@ local function folder_with_semver()
     mkdir -p node_modules && cd "$(npm root -g)/npm/node_modules" && cp -r semver lru-cache "$OLDPWD/node_modules/"]])
     :format(folder, folder, "$OLDPWD/" .. FOLDER)
   if FOLDER:sub(1, 1) == "/" then script = script:gsub("%$OLDPWD/", "") end
-  return folder, t.shell(script, { timeout = 60 })
+  return folder, t.shell(script)
 end
 
 case("a package from npm, used by an ECMAScript module", { memory = 1024 }, function()

@@ -25,6 +25,8 @@ struct runtime {
 static atomic_int inits;     /* calls of init in this process */
 static atomic_int ended;     /* pollers that have got NULL */
 static atomic_int cancelled; /* "slow" tasks that saw that they were */
+static atomic_int holding;   /* pollers that are in "wait" */
+static atomic_int opened;    /* how often "open" has let them go */
 
 static void sleep_ms(int ms) {
   struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
@@ -46,6 +48,15 @@ static void slow(struct runtime *r, weft_task *task, int ms) {
     sleep_ms(5);
   }
   r->weft->respond_copy(task, 0, "slow", 4);
+}
+
+/* Holds up the poller until another runtime of the library is asked to "open". */
+static void wait_for_open(struct runtime *r, weft_task *task) {
+  const int before = atomic_load(&opened);
+  atomic_fetch_add(&holding, 1);
+  while (atomic_load(&opened) == before) sleep_ms(1);
+  atomic_fetch_sub(&holding, 1);
+  r->weft->respond_copy(task, 0, "opened", 6);
 }
 
 static void parts(struct runtime *r, weft_task *task, int n, int status) {
@@ -115,6 +126,10 @@ static void answer(struct runtime *r, weft_task *task) {
     apart(r, task, n);
   } else if (strcmp(method, "hold") == 0) {
     slow(r, task, n);
+  } else if (strcmp(method, "wait") == 0) {
+    wait_for_open(r, task);
+  } else if (strcmp(method, "open") == 0) {
+    answer_number(r, task, atomic_fetch_add(&opened, 1) + 1);
   } else if (strcmp(method, "never") == 0) {
   } else if (strcmp(method, "keep") == 0) {
     r->kept = task;
@@ -134,6 +149,8 @@ static void answer(struct runtime *r, weft_task *task) {
     answer_number(r, task, deadline == INT64_MAX ? -1 : (long)((deadline - now) / 1000000));
   } else if (strcmp(method, "cancelled") == 0) {
     answer_number(r, task, atomic_load(&cancelled));
+  } else if (strcmp(method, "holding") == 0) {
+    answer_number(r, task, atomic_load(&holding));
   } else if (strcmp(method, "inits") == 0) {
     answer_number(r, task, atomic_load(&inits));
   } else if (strcmp(method, "ended") == 0) {
@@ -158,7 +175,7 @@ static int forked(void) {
   pid_t child = fork();
   if (child == 0) return 2;
   if (child < 0) return 3;
-  for (int i = 0; i < 2000 && waitpid(child, &status, WNOHANG) == 0; ++i) sleep_ms(5);
+  for (int i = 0; i < 20000 && waitpid(child, &status, WNOHANG) == 0; ++i) sleep_ms(5);
   if (kill(child, 0) == 0) { /* it hangs */
     kill(child, SIGKILL);
     return 4;

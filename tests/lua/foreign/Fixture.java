@@ -24,6 +24,7 @@ public final class Fixture implements AutoCloseable {
   private static int made; // each runtime has classes of its own
   private final String config;
   private final AtomicInteger cancellations = new AtomicInteger();
+  private final AtomicInteger endlessMade = new AtomicInteger();
 
   public Fixture(String config) {
     if ("refuse".equals(config)) throw new IllegalStateException("this configuration is refused");
@@ -107,7 +108,11 @@ public final class Fixture implements AutoCloseable {
   }
 
   public Stream<String> endless() {
-    return IntStream.iterate(1, i -> i + 1).mapToObj(i -> "" + i);
+    return IntStream.generate(endlessMade::incrementAndGet).mapToObj(i -> "" + i);
+  }
+
+  public String endless_made() {
+    return endlessMade.toString();
   }
 
   public Stream<String> failing_abc() {

@@ -9,6 +9,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 class Fixture {
   cancellations = 0;
+  endless_last = 0;
 
   constructor(config) {
     this.settings = config;
@@ -59,8 +60,10 @@ class Fixture {
   }
 
   * endless() {
-    for (let i = 1; ; i++) yield String(i);
+    for (;;) yield String(++this.endless_last);
   }
+
+  endless_made() { return String(this.endless_last); }
 
   * failing_abc() {
     yield 'a';

@@ -3,7 +3,6 @@
 
 import asyncio
 import io
-import itertools
 import os
 import signal
 import sqlite3
@@ -19,6 +18,7 @@ class Fixture:
     def __init__(self, config):
         self.settings = config
         self.cancellations = 0
+        self.endless_last = 0
 
     def config(self, request):
         return self.settings
@@ -67,8 +67,12 @@ class Fixture:
         raise ValueError("deliberate failure")
 
     def endless(self, request):
-        for i in itertools.count(1):
-            yield str(i)
+        while True:
+            self.endless_last += 1
+            yield str(self.endless_last)
+
+    def endless_made(self, request):
+        return str(self.endless_last)
 
     async def later(self, request):
         await asyncio.sleep(0.02)
