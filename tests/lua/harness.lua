@@ -484,7 +484,7 @@ local function run_case(case)
   end
   if not ok and type(e) == "table" and e[SKIP] then return "skip", e[SKIP] end
   local found = leftovers(before, snapshot(), case.opts)
-  for _ = 1, 100 do                       -- threads that end, and a runtime that lives on, may have to close something yet
+  for _ = 1, 100 do                       -- threads that end, a runtime that lives on: they may close something yet
     if #found == 0 then break end
     if t.under_weft then t.pcall(weft.sleep, 0.05) else os.execute "sleep 0.05" end
     found = leftovers(before, snapshot(), case.opts)

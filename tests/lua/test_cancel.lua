@@ -23,7 +23,7 @@ local function cancel_parked(f, reason)
   return e, fiber
 end
 
-t.test("cancel while asleep", function() cancel_parked(function() weft.sleep(60) end) end)
+t.test("cancel while asleep", function() cancel_parked(function() weft.sleep(3600) end) end)
 t.test("cancel while asleep for ever", function() cancel_parked(function() weft.sleep(math.huge) end) end)
 t.test("cancel in sleep_until", function() cancel_parked(function() weft.sleep_until(weft.now() + 60) end) end)
 
@@ -55,7 +55,7 @@ end)
 
 t.test("cancel in a choice", function()
   local a, b = weft.channel(), weft.channel()
-  cancel_parked(function() weft.choose(a:get_op(), b:put_op(1), weft.sleep_op(60)):perform() end)
+  cancel_parked(function() weft.choose(a:get_op(), b:put_op(1), weft.sleep_op(3600)):perform() end)
   t.eq(a:try_put(1), false)
   t.eq(b:try_get(), false)
 end)
@@ -65,7 +65,7 @@ t.test("cancel at a scope's end", function()
   cancel_parked(function()
     weft.scope(function(s)
       s:spawn(function()
-        t.pcall(weft.sleep, 60)
+        t.pcall(weft.sleep, 3600)
         child_ended = true
       end)
     end)
@@ -115,20 +115,20 @@ end)
 
 t.test("the reason and the fiber are on the value", function()
   local reason = { "any", "value" }
-  local e, fiber = cancel_parked(function() weft.sleep(60) end, reason)
+  local e, fiber = cancel_parked(function() weft.sleep(3600) end, reason)
   t.eq(e.fiber, fiber)
   t.eq(e.reason, reason)
 end)
 
 t.test("a reason is in the text", function()
-  local e = cancel_parked(function() weft.sleep(60) end, "no longer needed")
+  local e = cancel_parked(function() weft.sleep(3600) end, "no longer needed")
   t.eq(e.reason, "no longer needed")
   t.match(tostring(e), "cancel")
   t.contains(tostring(e), "no longer needed")
 end)
 
 t.test("without a reason", function()
-  local e = cancel_parked(function() weft.sleep(60) end)
+  local e = cancel_parked(function() weft.sleep(3600) end)
   t.eq(e.reason, nil)
   t.match(tostring(e), "cancel")
 end)
@@ -147,10 +147,10 @@ t.test("pcall does not swallow it for good", function()
   local raised, reached = 0, false
   local f = weft.spawn(function()
     for _ = 1, 5 do
-      local ok, e = t.pcall(weft.sleep, 60)
+      local ok, e = t.pcall(weft.sleep, 3600)
       if not ok and weft.is_cancelled(e) then raised = raised + 1 end
     end
-    weft.sleep(60)
+    weft.sleep(3600)
     reached = true
   end)
   weft.yield()
@@ -165,7 +165,7 @@ t.test("plain pcall, where a yield crosses it", function()
   local raised = 0
   local f = weft.spawn(function()
     for _ = 1, 3 do
-      local ok, e = pcall(weft.sleep, 60)
+      local ok, e = pcall(weft.sleep, 3600)
       if not ok and weft.is_cancelled(e) then raised = raised + 1 end
     end
     weft.yield()
@@ -180,7 +180,7 @@ t.test("a cancelled perform raises before it tries any arm", function()
   local ch = weft.channel(10)
   for i = 1, 5 do ch:put(i) end
   local f = weft.spawn(function()
-    t.pcall(weft.sleep, 60)
+    t.pcall(weft.sleep, 3600)
     for _ = 1, 3 do t.pcall(ch.get, ch) end
     for _ = 1, 3 do t.pcall(ch.put, ch, 0) end
     weft.yield()
@@ -203,7 +203,7 @@ t.test("every blocking call raises once cancelled", function()
       join = function() done:join() end,
       choice = function() weft.choose(ch:put_op(1), weft.sleep_op(0)):perform() end,
     }
-    t.pcall(weft.sleep, 60)
+    t.pcall(weft.sleep, 3600)
     for name, call in pairs(calls) do
       local ok, e = t.pcall(call)
       if not ok and weft.is_cancelled(e) then kinds[name] = true end
@@ -220,7 +220,7 @@ t.test("a retry loop cannot hang the worker", function()
   local f = weft.spawn(function()
     while rounds < 200 do
       rounds = rounds + 1
-      t.pcall(weft.sleep, 60)
+      t.pcall(weft.sleep, 3600)
     end
   end)
   weft.yield()
@@ -260,7 +260,7 @@ t.test("cancel of a fiber that has ended changes nothing", function()
 end)
 
 t.test("cancel twice, the first reason stays", function()
-  local f = weft.spawn(function() weft.sleep(60) end)
+  local f = weft.spawn(function() weft.sleep(3600) end)
   weft.yield()
   f:cancel("first")
   f:cancel("second")
@@ -296,7 +296,7 @@ end)
 
 t.test("a cancelled child does not fail its scope", function()
   weft.scope(function(s)
-    local f = s:spawn(function() weft.sleep(60) end)
+    local f = s:spawn(function() weft.sleep(3600) end)
     weft.yield()
     f:cancel()
     weft.sleep(0.002)
@@ -305,7 +305,7 @@ t.test("a cancelled child does not fail its scope", function()
 end)
 
 t.test("joining a cancelled fiber is an ordinary error in the joiner", function()
-  local f = weft.spawn(function() weft.sleep(60) end)
+  local f = weft.spawn(function() weft.sleep(3600) end)
   local joiner = weft.spawn(function() f:join() end)
   t.settle(2)
   f:cancel()
@@ -319,11 +319,11 @@ end)
 t.test("an uncaught join of a cancelled fiber fails the scope", function()
   local f
   local e = t.raises(nil, weft.scope, function(s)
-    f = s:spawn(function() weft.sleep(60) end)
+    f = s:spawn(function() weft.sleep(3600) end)
     s:spawn(function() f:join() end)
     t.settle(2)
     f:cancel()
-    weft.sleep(60)
+    weft.sleep(3600)
   end)
   t.truthy(weft.is_cancelled(e))
   t.eq(e.fiber, f)
@@ -337,7 +337,7 @@ t.test("cancelling a fiber cancels the scopes that it opened", function()
         s:spawn(function()
           weft.scope(function(x)
             x:spawn(function()
-              t.pcall(weft.sleep, 60)
+              t.pcall(weft.sleep, 3600)
               leaves = leaves + 1
             end)
           end)
@@ -359,7 +359,7 @@ t.test("cancelling a fiber does not cancel its siblings", function()
       weft.sleep(0.01)
       return "ran"
     end)
-    weft.sleep(60)
+    weft.sleep(3600)
   end)
   t.settle(3)
   f:cancel()
@@ -371,7 +371,7 @@ t.test("a fiber is free again after a cancelled scope", function()
   for _ = 1, 10 do
     weft.scope(function(s)
       s:cancel()
-      weft.sleep(60)
+      weft.sleep(3600)
     end)
     weft.sleep(0)
   end

@@ -313,7 +313,7 @@ t.test("on_abort of a whole choice, and when cancelled", function()
   if not weft.sleep_op(0).on_abort then t.skip "not yet" end
   local log = {}
   local f = weft.spawn(function()
-    weft.choose(weft.channel():get_op(), weft.sleep_op(60)):on_abort(function() log[#log + 1] = "gone" end)
+    weft.choose(weft.channel():get_op(), weft.sleep_op(3600)):on_abort(function() log[#log + 1] = "gone" end)
       :perform()
   end)
   weft.yield()

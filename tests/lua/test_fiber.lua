@@ -107,7 +107,7 @@ t.test("status of a failed and of a cancelled fiber", function()
   end)
   t.raises("^it failed$", f.join, f)
   t.eq(f:status(), "failed")
-  local g = weft.spawn(function() weft.sleep(60) end)
+  local g = weft.spawn(function() weft.sleep(3600) end)
   weft.yield()
   g:cancel()
   t.pcall(g.join, g)
@@ -160,7 +160,7 @@ t.test("tostring says what it is", function()
 end)
 
 t.test("traceback of a parked fiber", function()
-  local function deep_inside() weft.sleep(60) end
+  local function deep_inside() weft.sleep(3600) end
   local f = weft.spawn(function() deep_inside() end)
   weft.yield()
   local trace = f:traceback()

@@ -205,7 +205,7 @@ t.test("a call that is cancelled, timed out or lost is seen by the library", fun
     t.eq(until_cancelled(rt, before), 1)
 
     before = cancelled_of(rt)
-    local tries, in_time = 0, false
+    local tries, in_time = 0
     repeat                                -- what is not taken in time is taken back
       tries = tries + 1
       local taken = false

@@ -46,7 +46,7 @@ end)
 t.test("the first error cancels the rest", function()
   local p, value, cancelled = weft.pool { limit = 4 }, { "failed" }, 0
   local function sleeper()
-    local ok, e = t.pcall(weft.sleep, 60)
+    local ok, e = t.pcall(weft.sleep, 3600)
     if not ok and weft.is_cancelled(e) then cancelled = cancelled + 1 end
     error(e, 0)
   end
@@ -120,7 +120,7 @@ t.test("a pool in a scope that is cancelled", function()
   local p
   weft.scope(function(s)
     p = weft.pool { limit = 1 }
-    p:go(function() weft.sleep(60) end)
+    p:go(function() weft.sleep(3600) end)
     weft.spawn(function() s:cancel() end)
     p:wait()
   end)
@@ -181,13 +181,13 @@ t.test("map: the first error cancels the rest and is raised", function()
   t.raises_value(value, weft.map, { 1, 2, 3, 4 }, function(v)
     n = n + 1
     if v == 2 then error(value) end
-    weft.sleep(60)
+    weft.sleep(3600)
   end, { limit = 3 })
   t.between(n, 2, 3)
 end)
 
 t.test("map: cancelled, it raises", function()
-  local f = weft.spawn(function() weft.map({ 1, 2 }, function() weft.sleep(60) end) end)
+  local f = weft.spawn(function() weft.map({ 1, 2 }, function() weft.sleep(3600) end) end)
   t.settle(3)
   f:cancel()
   t.truthy(weft.is_cancelled(t.raises(nil, f.join, f)))
@@ -264,7 +264,7 @@ t.test("stream_map: an error of the function", function()
   local next_value = weft.stream_map(count_to(10), function(i)
     if i == 2 then error(value) end
     if i > 2 then
-      local ok = t.pcall(weft.sleep, 60)
+      local ok = t.pcall(weft.sleep, 3600)
       if not ok then cancelled = cancelled + 1 end
     end
     return i
@@ -303,7 +303,7 @@ end)
 
 t.test("stream_map: cancelled while it waits", function()
   local f = weft.spawn(function()
-    local next_value = weft.stream_map(count_to(3), function() weft.sleep(60) end)
+    local next_value = weft.stream_map(count_to(3), function() weft.sleep(3600) end)
     next_value()
   end)
   t.settle(5)

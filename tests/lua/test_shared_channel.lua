@@ -127,7 +127,7 @@ t.test("beside local channels, timers and sockets in a choice", function()
   local shared, here = weft.shared_channel(), weft.channel()
   local function choice()
     return weft.select {
-      shared = shared:get_op(), here = here:get_op(), timer = weft.sleep_op(3600), put = weft.shared_channel():put_op(1),
+      shared = shared:get_op(), here = here:get_op(), timer = weft.sleep_op(60), put = weft.shared_channel():put_op(1),
     }
   end
   weft.spawn(function() shared:put "one" end)

@@ -25,38 +25,62 @@ t.test("never early", function()
   for _, s in ipairs { 0, 0.0001, 0.0005, 0.001, 0.0033, 0.01, 0.1 } do
     for _ = 1, 3 do
       local took = t.timed(weft.sleep, s)
-      t.between(took, s, s + 2)
+      t.truthy(took >= s, took)
     end
   end
 end)
 
+-- Once is enough: where another program has the processor a sleep may take longer.
 t.test("a 100 us sleep is not rounded to 1 ms", function()
   local best = math.huge
-  for _ = 1, 50 do best = math.min(best, (t.timed(weft.sleep, 0.0001))) end
+  for _ = 1, 20000 do
+    best = math.min(best, (t.timed(weft.sleep, 0.0001)))
+    if best < 0.0009 then break end
+  end
   t.between(best, 0.0001, 0.0009)
 end)
 
+-- f(base, log) spawns what sleeps until `base` and later, and logs. Gives the log of a round in which all slept before
+-- `base`: with twice the time, where this thread gets less.
+local function slept_in_time(f)
+  local lead = 0.01
+  while true do
+    local base, log, in_time = weft.now() + lead, {}, false
+    weft.scope(function(s)
+      f(base, log, s)
+      t.settle(2)
+      in_time = weft.now() < base
+    end)
+    if in_time then return log end
+    lead = lead * 2
+  end
+end
+
 t.test("sleepers wake in the order of their deadlines", function()
-  local log = {}
   local order = { 7, 3, 9, 1, 5, 8, 2, 10, 4, 6 }
-  local base = weft.now() + 0.005
-  weft.scope(function(s)
-    for _, i in ipairs(order) do
-      s:spawn(function()
-        weft.sleep(base + i * 0.003 - weft.now())
-        log[#log + 1] = i
-      end)
-    end
-  end)
+  local gap, log, spread = 0.003
+  repeat                                  -- each counts from its own start, so these must be closer than the ends
+    log, gap = {}, gap * 2
+    weft.scope(function(s)
+      local start = weft.now()
+      for _, i in ipairs(order) do
+        s:spawn(function()
+          weft.sleep(i * gap)
+          log[#log + 1] = i
+        end)
+      end
+      t.settle(2)
+      spread = weft.now() - start
+    end)
+  until spread < gap
   t.same(log, { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 })
 end)
 
 t.test("the same deadline: order of insertion", function()
-  local log, at = {}, weft.now() + 0.02
-  weft.scope(function(s)
+  local log = slept_in_time(function(base, log, s)
     for i = 1, 50 do
       s:spawn(function()
-        weft.sleep_until(at)
+        weft.sleep_until(base)
         log[#log + 1] = i
       end)
     end
@@ -65,14 +89,13 @@ t.test("the same deadline: order of insertion", function()
 end)
 
 t.test("deadlines that are close together, far and near", function()
-  local base, log, times = weft.now() + 0.03, {}, {}
-  for i = 1, 200 do times[i] = base + ((i * 7919) % 200) * 0.0001 end
-  weft.scope(function(s)
+  local log = slept_in_time(function(base, log, s)
     for i = 1, 200 do
+      local at = base + ((i * 7919) % 200) * 0.0001
       s:spawn(function()
-        weft.sleep_until(times[i])
-        if weft.now() < times[i] then t.fail("early") end
-        log[#log + 1] = times[i]
+        weft.sleep_until(at)
+        if weft.now() < at then t.fail("early") end
+        log[#log + 1] = at
       end)
     end
   end)
@@ -106,10 +129,11 @@ t.test("sleep(0) lets the others run", function()
 end)
 
 t.test("negative is zero", function()
-  t.between((t.timed(weft.sleep, -1)), 0, 1)
-  t.between((t.timed(weft.sleep, -math.huge)), 0, 1)
-  t.between((t.timed(weft.sleep_until, weft.now() - 100)), 0, 1)
-  t.between((t.timed(function() weft.sleep_op(-5):perform() end)), 0, 1)
+  weft.sleep(-3600)                       -- not as long as an hour
+  weft.sleep(-math.huge)
+  weft.sleep_until(weft.now() - 3600)
+  weft.sleep_op(-3600):perform()
+  for _, s in ipairs { -1, -3600, -math.huge } do t.eq(weft.sleep_op(s):try(), true) end
 end)
 
 t.test("nan is refused", function()
@@ -152,7 +176,7 @@ t.test("sleep_until", function()
   local at = weft.now() + 0.02
   weft.sleep(0.005)
   weft.sleep_until(at)
-  t.between(weft.now(), at, at + 2)
+  t.truthy(weft.now() >= at)
 end)
 
 t.test("sleep_until_op", function()
@@ -160,7 +184,7 @@ t.test("sleep_until_op", function()
   local op = weft.sleep_until_op(at)
   op:perform()
   t.truthy(weft.now() >= at)
-  t.between((t.timed(op.perform, op)), 0, 1)
+  t.eq(op:try(), true)
 end)
 
 t.test("a sleep of zero is an arm that is ready", function()
@@ -173,21 +197,28 @@ t.test("timers that lost do not wake anybody", function()
     ch:put(i)
     t.eq(weft.choose(ch:get_op(), weft.sleep_op(0.002)):perform(), i)
   end
-  t.between((t.timed(weft.sleep, 0.02)), 0.02, 2)
+  t.truthy(t.timed(weft.sleep, 0.02) >= 0.02)
 end)
 
 t.test("timers in every level of the wheel can be cancelled", function()
-  local fibers = {}
-  for i = 0, 40 do
-    fibers[#fibers + 1] = weft.spawn(function() weft.sleep(0.01 * 2 ^ i) end)
-  end
-  t.settle(2)
-  for _, f in ipairs(fibers) do f:cancel() end
-  for _, f in ipairs(fibers) do t.truthy(weft.is_cancelled(t.raises(nil, f.join, f))) end
+  local in_time
+  repeat
+    local fibers, start = {}, weft.now()
+    for i = 0, 40 do
+      fibers[#fibers + 1] = weft.spawn(function() weft.sleep(0.01 * 2 ^ i) end)
+    end
+    t.settle(2)
+    for _, f in ipairs(fibers) do f:cancel() end
+    in_time = weft.now() - start < 0.01
+    for _, f in ipairs(fibers) do
+      local ok, e = t.pcall(f.join, f)
+      if in_time then t.truthy(not ok and weft.is_cancelled(e)) end
+    end
+  until in_time
 end)
 
-t.test("a wait uses no CPU", function()
-  local start = os.clock()
+t.test("a wait looks at the clock a few times, not all the time", function()
+  local before = weft.inspect.counters().polls
   weft.sleep(0.2)
-  t.between(os.clock() - start, 0, 0.1)
+  t.between(weft.inspect.counters().polls - before, 1, 20)
 end)

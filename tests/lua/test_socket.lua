@@ -15,7 +15,9 @@ end
 local paths = 0
 local function new_path()
   paths = paths + 1
-  return ("/tmp/weft-test-%d-%d"):format(t.pid(), paths)
+  local path = ("/tmp/weft-test-%d-%d"):format(t.pid(), paths)
+  os.remove(path)                         -- of a process of this number that was killed
+  return path
 end
 
 -- Where to bind a socket of each family.
@@ -119,13 +121,11 @@ t.test("an IPv4 address for an IPv6 socket is a mapped one", function()
 end)
 
 t.test("a refused connection, and one that nobody asked for", function()
-  local l = open("ip4", "stream")
-  local host, port = l:address()
-  l:close()
+  local l = open("ip4", "stream")         -- bound, so that the port is no other's, and not listening
   local a = assert(socket())
-  t.fails("ECONNREFUSED", a:connect(host, port))
+  t.fails("ECONNREFUSED", a:connect(l:address()))
   t.fails("ENOTCONN", a:peer_address())
-  close_all(a)
+  close_all(a, l)
 end)
 
 t.test("an address in use", function()
@@ -302,15 +302,16 @@ t.test("interfaces: there is a way back to this machine", function()
   for _, i in ipairs(assert(weft.net.interfaces())) do
     t.eq(type(i.name), "string")
     t.eq(select(2, weft.net.parse_address(i.address)), i.family)
-    if i.loopback and i.family == "ip4" then found = i end
+    if i.loopback and i.address == "127.0.0.1" then found = i end
   end
-  t.eq(found.address, "127.0.0.1")
+  t.eq(found.family, "ip4")
   t.eq(found.netmask, "255.0.0.0")
   t.eq(found.up, true)
 end)
 
 t.test("the wall clock", function()
-  t.between(weft.time(), os.time() - 2, os.time() + 2)
+  local before = os.time()
+  t.between(weft.time(), before - 1, os.time() + 1)
 end)
 
 t.outside("it outlives its run", function()

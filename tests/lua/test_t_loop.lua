@@ -187,16 +187,18 @@ t.test("several loops side by side", function()
 end)
 
 t.test("a cancelled run leaves the loop whole", function()
-  local l = Loop()
-  local list, note = noter()
-  l:addTask(10, note, 1)
-  local fiber = weft.async(l.run, l)
-  weft.yield()
-  fiber:cancel()
-  t.pcall(fiber.join, fiber)
-  t.eq(joined(list), "")
-  l:run()
-  t.eq(joined(list), "1")
+  weft.test({}, function()                -- its clock stands still while a fiber can run
+    local l = Loop()
+    local list, note = noter()
+    l:addTask(10, note, 1)
+    local fiber = weft.async(l.run, l)
+    weft.sleep(0.005)
+    fiber:cancel()
+    t.pcall(fiber.join, fiber)
+    t.eq(joined(list), "")
+    l:run()
+    t.eq(joined(list), "1")
+  end)
 end)
 
 -- ---------------------------------------------------------------- tasks
@@ -518,9 +520,11 @@ both("a descriptor that is always ready does not starve tasks", function()
     n = n + 1
   end)
   l:addHandle(other, "r", function() m = m + 1 end)
-  l:addTask(10, l.stop, l)
+  l:addTask(10, function()
+    if math.min(n, m) < 20 then return 2 end
+    l:stop()
+  end)
   l:run()
-  t.truthy(n > 0 and m > 0)
   t.between(n / m, 0.5, 2, "each has its turn")
   f:close()
   other:close()
@@ -585,9 +589,11 @@ both("both directions of one descriptor are served", function()
   local reads, writes = 0, 0
   l:addHandle(client, "r", function() reads = reads + 1 end)
   l:addHandle(client, "w", function() writes = writes + 1 end)
-  l:addTask(10, l.stop, l)
+  l:addTask(10, function()
+    if math.min(reads, writes) == 0 then return 2 end
+    l:stop()
+  end)
   l:run()
-  t.truthy(reads > 0 and writes > 0)
   for _, s in ipairs { server, client, peer } do s:close() end
 end)
 
@@ -876,7 +882,8 @@ both("time and sleep, of the class and of a loop", function()
   local l = Loop()
   for _, f in ipairs { function() return Loop.time() end, function() return Loop:time() end,
     function() return l:time() end } do
-    t.between(f(), (os.time() - 2) * 1000, (os.time() + 2) * 1000)
+    local before = os.time()
+    t.between(f(), (before - 1) * 1000, (os.time() + 1) * 1000)
     t.eq(f() % 1, 0)
   end
   if math.type then t.eq(math.type(l:time()), "integer") end

@@ -64,23 +64,20 @@ t.test("test: seeds of any size", function()
 end)
 
 t.test("test: hours pass at once, and in the right order", function()
-  local took = t.timed(function()
-    weft.test({ seed = 1, virtual_time = true }, function()
-      local log, start = {}, weft.now()
-      weft.scope(function(s)
-        for i = 10, 1, -1 do
-          s:spawn(function()
-            weft.sleep(i * 3600)
-            log[#log + 1] = i
-            t.between(weft.now() - start, i * 3600 - 1e-6, i * 3600 + 1)
-          end)
-        end
-      end)
-      for i = 1, 10 do t.eq(log[i], i) end
-      t.between(weft.now() - start, 36000 - 1e-6, 36001)
+  weft.test({ seed = 1, virtual_time = true }, function()
+    local log, start = {}, weft.now()
+    weft.scope(function(s)
+      for i = 10, 1, -1 do
+        s:spawn(function()
+          weft.sleep(i * 3600)
+          log[#log + 1] = i
+          t.between(weft.now() - start, i * 3600 - 1e-6, i * 3600 + 1)
+        end)
+      end
     end)
+    for i = 1, 10 do t.eq(log[i], i) end
+    t.between(weft.now() - start, 36000 - 1e-6, 36001)
   end)
-  t.between(took, 0, 5)
 end)
 
 t.test("test: time-outs, deadlines and tickers follow the clock that jumps", function()
@@ -104,15 +101,14 @@ t.test("test: with a real clock it sleeps", function()
   local took = t.timed(function()
     weft.test({ seed = 1, virtual_time = false }, function() weft.sleep(0.02) end)
   end)
-  t.between(took, 0.02, 5)
+  t.truthy(took >= 0.02)
 end)
 
 t.test("test: the clock outside goes on as before", function()
   local before = weft.now()
   weft.test({ seed = 1 }, function() weft.sleep(100000) end)
-  t.between(weft.now() - before, 0, 5)
-  local took = t.timed(weft.sleep, 0.01)
-  t.between(took, 0.01, 5)
+  t.between(weft.now() - before, 0, 99999)
+  t.truthy(t.timed(weft.sleep, 0.01) >= 0.01)
 end)
 
 t.test("test: a failure reports its seed, and replays", function()
@@ -404,8 +400,8 @@ local preempting = [[
   weft.run({ preempt = 5 }, function()
     local ticks, stop = 0, false
     local f = weft.spawn(function()
-      local n, till = 0, os.clock() + 3
-      while not stop and os.clock() < till do for _ = 1, 1000 do n = n + 1 end end
+      local n = 0
+      while not stop do for _ = 1, 1000 do n = n + 1 end end
       return n
     end)
     for _ = 1, 10 do
@@ -414,7 +410,7 @@ local preempting = [[
     end
     stop = true
     f:join()
-    print("ticks", ticks, os.clock() < 2.5)
+    print("ticks", ticks)
   end)
 ]]
 
@@ -427,7 +423,7 @@ t.test("preempt: slices a fiber that spins", function()
   end
   local r = t.program(preempting)
   t.eq(r.code, 0, r.err)
-  t.eq(r.out, "ticks\t10\ttrue\n")
+  t.eq(r.out, "ticks\t10\n")
 end)
 
 t.test("preempt: values and calls of a sliced fiber are untouched", function()
@@ -475,19 +471,26 @@ t.test("preempt and watchdog: wrong options are refused", function()
   t.eq(times, 3, r.out)
 end)
 
--- A child that has a shell of its own ask it for a dump.
-local function dumped(body, signal)
-  return t.program(([[
+-- What a program has that asks itself for a dump: kill(signal, seconds), which a shell does later, and said(pattern),
+-- how often stderr has that by now. In said TSan gives signals too, which it does in what it intercepts.
+local asking = [[
     local weft = require "weft"
-    local function pid()
-      local f = io.open "/proc/self/stat"
-      local n = f:read "*a":match "^(%%d+)"
+    local function read(path)
+      local f = io.open(path)
+      local text = f:read "*a"
       f:close()
-      return n
+      return text
     end
-    local function kill_soon(seconds)
-      os.execute(("(sleep %%s; kill -%s %%s) > /dev/null 2>&1 &"):format(seconds, pid()))
+    local function kill(signal, seconds)
+      os.execute(("(sleep %s; kill -%s %s) > /dev/null 2>&1 &"):format(seconds, signal,
+        read "/proc/self/stat":match "^%d+"))
     end
+    local function said(pattern) return select(2, read "/proc/self/fd/2":gsub(pattern, "")) end
+]]
+
+local function dumped(body, signal)
+  return t.program(asking .. ([[
+    local function kill_soon() kill("%s", 0.1) end
     weft.run({ dump_signal = "SIG%s" }, function()
       %s
     end)
@@ -495,22 +498,23 @@ local function dumped(body, signal)
 end
 
 local spinning = [[
-      weft.spawn(function()
+      local sleeper = weft.spawn(function()
         weft.self():name "sleeper"
-        weft.sleep(1.5)
+        weft.sleep(3600)
       end)
       local f = weft.spawn(function()
         weft.self():name "spinner"
         local function busy()
-          local stop, n = os.clock() + 0.8, 0
-          while os.clock() < stop and os.time() do n = n + 1 end -- time: TSan gives signals to what it intercepts
+          local n = 0
+          kill_soon()
+          while said "fiber 'spinner'" == 0 do for _ = 1, 1000 do n = n + 1 end end
           return n
         end
         local n = busy()
         return n
       end)
-      kill_soon(0.2)
       f:join()
+      sleeper:cancel()
       print "went on"
 ]]
 
@@ -535,8 +539,8 @@ t.test("dump_signal: while everything waits, and another signal", function()
         weft.self():name "waiter"
         weft.never():perform()
       end)
-      kill_soon(0.1)
-      weft.sleep(0.6)
+      kill_soon()
+      while said "main one" == 0 do weft.sleep(0.05) end
       parked:cancel()
       print "went on"
   ]]
@@ -550,16 +554,18 @@ t.test("dump_signal: while everything waits, and another signal", function()
 end)
 
 t.test("dump_signal: twice, with a watchdog beside it", function()
-  local r = t.program(interpreted .. [[
-    local weft = require "weft"
-    local f = io.open "/proc/self/stat"
-    local pid = f:read "*a":match "^(%d+)"
-    f:close()
+  local r = t.program(interpreted .. asking .. [[
     weft.run({ dump_signal = "SIGUSR2", watchdog = 50 }, function()
       weft.self():name "spinner"
-      os.execute(("(sleep 0.1; kill -USR2 %s; sleep 0.2; kill -USR2 %s) > /dev/null 2>&1 &"):format(pid, pid))
-      local stop, n = os.clock() + 0.7, 0
-      while os.clock() < stop do n = n + 1 end
+      local n = 0
+      local function spin_until(pattern, times)
+        while said(pattern) < times do for _ = 1, 1000 do n = n + 1 end end
+      end
+      for i = 1, 2 do
+        kill("USR2", 0.1)
+        spin_until("weft: fiber 'spinner'[^\n]*running", i)
+      end
+      spin_until("has run", 1)
       weft.yield()
       print "went on"
     end)
@@ -577,6 +583,7 @@ local function find(list, name)
 end
 
 t.test("inspect.fibers: every live fiber with all it should have", function()
+  local before = weft.now()
   weft.sleep(0.001) -- since is the time of the worker's turn, and the case before has blocked in one for long
   local ch = weft.channel()
   weft.scope({ name = "the scope" }, function(s)
@@ -589,17 +596,18 @@ t.test("inspect.fibers: every live fiber with all it should have", function()
       return fibers[name]
     end
     named("getter", function() ch:get() end)
-    named("sleeper", function() weft.sleep(60) end)
-    named("chooser", function() weft.choose(ch:get_op(), weft.sleep_op(60)):perform() end)
+    named("sleeper", function() weft.sleep(3600) end)
+    named("chooser", function() weft.choose(ch:get_op(), weft.sleep_op(3600)):perform() end)
     named("joiner", function() fibers.sleeper:join() end)
     local m = weft.mutex()
     m:lock()
     named("locker", function() m:lock() end)
-    local before = weft.now()
     s:daemon(function()
       weft.self():name "daemon"
       weft.never():perform()
     end)
+    t.settle()
+    local settled = weft.now()
     weft.sleep(0.02)
     local list = weft.inspect.fibers()
     for name, f in pairs(fibers) do
@@ -608,7 +616,7 @@ t.test("inspect.fibers: every live fiber with all it should have", function()
       t.eq(info.id, f.id)
       t.eq(info.state, "parked")
       t.eq(type(info.waiting), "string")
-      t.truthy(info.since > before - 0.01 and info.since < weft.now() - 0.01, "a time of weft.now()")
+      t.between(info.since, before, settled, "since when it waits")
       t.contains(info.scope, "the scope")
       t.contains(info.line, "test_testing.lua:")
     end

@@ -157,7 +157,7 @@ t.test("what inspect gives is annotated", function()
     return table.concat(list, " ")
   end
   weft.self():name "the tester"
-  local parked = weft.spawn(function() weft.sleep(60) end)
+  local parked = weft.spawn(function() weft.sleep(3600) end)
   parked:name "parked"
   weft.yield()
   for _, info in ipairs(weft.inspect.fibers()) do
