@@ -30,7 +30,7 @@ skip() { skipped=$((skipped + 1)); echo "skip cli: $name: $*"; }
 run() {
   name=$1
   shift
-  timeout -k 2 20 "$weft" "$@" > out 2> err < "${stdin:-/dev/null}"
+  timeout -k 2 120 "$weft" "$@" > out 2> err < "${stdin:-/dev/null}"
   code=$?
 }
 
@@ -220,7 +220,7 @@ for text in 2 40 21 slept "a mistake" "several lines" "still alive" "fiber faile
 
 if command -v script > /dev/null; then
   name="alone on a terminal it is a REPL"
-  printf '20 + 22\nos.exit(6)\n' | timeout -k 2 20 script -qec "$weft" /dev/null > out 2> err
+  printf '20 + 22\nos.exit(6)\n' | timeout -k 2 120 script -qec "$weft" /dev/null > out 2> err
   code=$?
   code_is 6; out_has 42
 fi
@@ -278,20 +278,26 @@ err_has 9.9
 
 # ---------------------------------------------------------------- signals
 
-# In a job of its own (set -m), since a shell's plain background job ignores SIGINT.
+# In a job of its own (set -m), since a shell's plain background job ignores SIGINT. "again": the signal before it, until
+# the program has ended: two that come before it has taken the first are one.
 interrupt() {  # NAME program signals...
   name=$1
   : > out
   set -m
-  timeout --foreground -k 2 20 "$weft" run "$2" > out 2> err < /dev/null &
-  local job=$! n=0 target
+  timeout --foreground -k 2 120 "$weft" run "$2" > out 2> err < /dev/null &
+  local job=$! target sent
   set +m
-  while [ $n -lt 200 ] && ! grep -q ready out; do sleep 0.05; n=$((n + 1)); done
+  while kill -0 "$job" 2>&- && ! grep -q ready out; do sleep 0.05; done
   target=$(pgrep -P "$job" | head -1)
   shift 2
   for s in "$@"; do
-    kill -"$s" "${target:-$job}" 2>> err
-    sleep 0.3
+    if [ "$s" = again ]; then
+      while kill -"$sent" "${target:-$job}" 2> /dev/null; do sleep 0.3; done
+    else
+      sent=$s
+      kill -"$s" "${target:-$job}" 2>> err
+      sleep 0.3
+    fi
   done
   wait "$job" 2> /dev/null
   code=$?
@@ -318,7 +324,7 @@ io.stdout:setvbuf("no")
 print("ready")
 while true do end
 LUA
-interrupt "Ctrl-C twice kills, even a busy loop" stubborn.lua INT INT
+interrupt "Ctrl-C twice kills, even a busy loop" stubborn.lua INT INT again
 [ "$code" = 130 ] && ok || fail "want exit code 130"
 
 cat > server.lua <<'LUA'
@@ -352,7 +358,7 @@ runs_of() { cat /proc/"$1"/task/*/schedstat; }
 # stays_asleep PID: for half a second, once it has got there.
 stays_asleep() {
   local before
-  for _ in {1..20}; do
+  for _ in {1..100}; do
     before=$(runs_of "$1")
     sleep 0.5
     [ "$before" = "$(runs_of "$1")" ] && return
@@ -365,10 +371,7 @@ for backend in io_uring epoll select; do
   : > out
   WEFT_BACKEND=$backend "$weft" run asleep.lua > out 2> err < /dev/null &
   pid=$!
-  for _ in {1..200}; do
-    [ -s out ] || ! kill -0 $pid 2>&- && break
-    sleep 0.05
-  done
+  while [ ! -s out ] && kill -0 $pid 2>&-; do sleep 0.05; done
   code=
   if grep -q "^weft: .*backend" err; then
     skip "no such backend here"
@@ -388,12 +391,12 @@ name="started through a symbolic link from another directory"
 mkdir -p bin
 ln -sf "$weft" bin/weft
 mkdir -p elsewhere
-(cd elsewhere && timeout 20 ../bin/weft run ../hello.lua > ../out 2> ../err < /dev/null)
+(cd elsewhere && timeout 120 ../bin/weft run ../hello.lua > ../out 2> ../err < /dev/null)
 code=$?
 code_is 0; out_is "hello from a fiber"
 
 name="with no LUA_PATH and no LUA_CPATH"
-env -u LUA_PATH -u LUA_CPATH timeout 20 "$weft" run hello.lua > out 2> err < /dev/null
+env -u LUA_PATH -u LUA_CPATH timeout 120 "$weft" run hello.lua > out 2> err < /dev/null
 code=$?
 code_is 0; out_is "hello from a fiber"
 
