@@ -34,13 +34,17 @@ local function stop(loop)
   end
 end
 
+local is_alive = { open = true, closing = true }
+
 local function new_run(scope)
-  local run = { scope = scope, stopped = false, fibers = setmetatable({}, { __mode = "k" }) }
+  local run = { scope = scope, stopped = false, calls = {}, fibers = setmetatable({}, { __mode = "k" }) }
   function run.spawn(f, ...)
     local fiber = scope:spawn(f, ...)
     run.fibers[fiber] = true
     return fiber
   end
+  -- Whether no call may begin any more: those that are due then wait for the next run.
+  function run.is_over() return run.stopped or not is_alive[scope:status()] end
   -- After each call: what the calls have spawned ends with the one that stopped the loop.
   function run.served()
     if run.stopper and run.stopper == weft.self() then scope:cancel() end
@@ -53,6 +57,7 @@ local function serve(loop)
     local run = new_run(s)
     s:defer(function()
       if loop.run == run then halt(loop) end
+      tasks.take_back(loop, run)
     end)
     loop.run = run
     tasks.start(loop)
@@ -63,7 +68,7 @@ end
 function methods:run()
   local loop = kind.of(self, "run")
   if loop.run then check.misuse "the loop runs already" end
-  if loop.count == 0 and not loop.first then return end
+  if loop.count == 0 and not tasks.first(loop) then return end
   if weft.self() then return serve(loop) end
   weft.run(serve, loop)
 end
@@ -122,7 +127,7 @@ methods.cancelTimer = methods.cancelTask
 
 function methods:clean()
   local loop = kind.of(self, "clean")
-  while loop.first do tasks.cancel(loop, loop.first) end
+  while tasks.first(loop) do tasks.cancel(loop, tasks.first(loop)) end
   for _, node in ipairs(nodes.list(loop)) do nodes.remove(loop, node, directions.rw) end
 end
 
@@ -147,9 +152,9 @@ end
 function metatable.__len(self) return kind.record(self).count end
 function kind.describe(loop) return ("{%d}"):format(loop.count) end
 
--- run: the run in progress, nil while it stands; stood: what its clock showed then.
+-- run: the run in progress, nil while it stands; stood: what its clock showed then; added: how many tasks have been.
 local function new()
-  return kind.new { by_descriptor = {}, by_handle = {}, count = 0, stood = 0 }
+  return kind.new { by_descriptor = {}, by_handle = {}, count = 0, tasks = {}, added = 0, stood = 0 }
 end
 
 return setmetatable({}, { __call = function() return new() end, __index = methods })

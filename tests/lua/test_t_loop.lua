@@ -391,6 +391,52 @@ t.test("when tasks are called, exactly", function()
   end)
 end)
 
+both("tasks at scattered times, many of them cancelled", function()
+  local l = Loop()
+  local list, note = noter()
+  local task = l:addTask(0, nothing)
+  local kept, at = {}, 1
+  for i = 1, 120 do
+    at = at * 7919 % 1009
+    local added = l:addTask(at % 20, note, i)
+    if i % 3 == 0 then kept[#kept + 1] = { due = at % 20, i = i } else kept[added] = true end
+  end
+  for key in pairs(kept) do
+    if type(key) == "userdata" then t.eq(l:cancelTask(key), true) end
+  end
+  table.sort(kept, function(a, b)
+    if a.due ~= b.due then return a.due < b.due end
+    return a.i < b.i
+  end)
+  local expected = {}
+  for i, entry in ipairs(kept) do expected[i] = entry.i end
+  for i = 1, #expected do
+    task = task:getuservalue(1)
+    t.eq(task:getuservalue(2)[2], expected[i], "the next one")
+  end
+  t.eq(task:getuservalue(1), nil)
+  l:run()
+  t.eq(joined(list), joined(expected))
+end)
+
+t.outside("adding and cancelling tasks costs no more when there are many", function()
+  if t.luajit then require "jit".off() end -- what it compiles does not count
+  local function steps(n)
+    local l, list, count, at = Loop(), {}, 0, 1
+    debug.sethook(function() count = count + 1 end, "", 100)
+    for i = 1, n do
+      at = at * 16807 % 2147483647
+      list[i] = l:addTask(at % 1000000, nothing)
+    end
+    for i = 1, n do l:cancelTask(list[i]) end
+    debug.sethook()
+    return count
+  end
+  local few, many = steps(500), steps(8000)
+  if t.luajit then require "jit".on() end
+  t.truthy(many / few < 48, ("sixteen times as many cost %.1f times as much"):format(many / few))
+end)
+
 both("many tasks", function()
   local l = Loop()
   local n, total = 0, t.scale(20000, 1000)
@@ -422,6 +468,129 @@ both("an error surfaces from run and leaves the loop whole", function()
   t.eq(joined(list), "still there x")
   reader:close()
   writer:close()
+end)
+
+both("each of several errors at one time surfaces", function()
+  local l = Loop()
+  local list, note = noter()
+  l:addTask(1, error, "one", 0)
+  l:addTask(1, error, "two", 0)
+  l:addTask(1, note, "three")
+  t.raises("one", l.run, l)
+  t.eq(joined(list), "")
+  t.raises("two", l.run, l)
+  l:run()
+  t.eq(joined(list), "three")
+end)
+
+both("handles that are ready when another's function fails wait for the next run", function()
+  local l = Loop()
+  local list, note = noter()
+  local a, b = assert(Socket "udp"), assert(Socket "udp")
+  local to_a, to_b = a:bind("127.0.0.1", 0), b:bind("127.0.0.1", 0)
+  local function fails(socket)
+    note(socket:recv())
+    error("failure", 0)
+  end
+  l:addHandle(a, "r", fails, a)
+  l:addHandle(b, "r", fails, b)
+  l:addTask(5, function()
+    b:send("x", to_a)
+    b:send("x", to_b)
+  end)
+  for i = 1, 2 do
+    t.raises("failure", l.run, l)
+    t.eq(#list, i)
+  end
+  l:clean()
+  a:close()
+  b:close()
+end)
+
+both("a call that an error elsewhere has cut off is made again", function()
+  local l = Loop()
+  local list, note = noter()
+  local first = l:addTask(1, function()
+    note "begins"
+    weft.sleep(list[2] and 0.001 or 3600)
+    note "ends"
+    if #list < 6 then return 2 end
+    l:stop()
+  end)
+  l:addTask(10, error, "failure", 0)
+  l:addTask(3600000, nothing)
+  t.raises("failure", l.run, l)
+  t.eq(joined(list), "begins")
+  t.match(l:show(), "^[^\n]+\n  1  {    0ms}  function\n  2  {%d+ms}  function\nT")
+  note "again"
+  l:run()
+  t.eq(joined(list), "begins again begins ends begins ends")
+  t.eq(l:cancelTask(first), false)
+end)
+
+both("a call that stop has cut off is made again, unless it is cancelled", function()
+  local l = Loop()
+  local list, note = noter()
+  local function waits(name)
+    note(name)
+    if #list < 5 then weft.sleep(3600) end
+  end
+  l:addTask(1, waits, "a")
+  local b, c = l:addTask(1, waits, "b"), l:addTask(1, waits, "c")
+  local d = l:addTask(1, waits, "d")
+  l:addTask(10, function()
+    t.eq(l:cancelTask(b), true)
+    l:stop()
+    t.eq(l:cancelTask(c), true)
+    t.eq(l:cancelTask(c), false)
+  end)
+  l:run()
+  t.eq(l:cancelTask(d), true)
+  note "again"
+  l:run()
+  t.eq(joined(list), "a b c d again a")
+end)
+
+both("after a stop the call that asked goes on, and those that waited are made again", function()
+  local l = Loop()
+  local list, note = noter()
+  l:addTask(1, function()
+    note "cut"
+    if not list[2] then weft.sleep(3600) end
+  end)
+  l:addTask(5, function()
+    l:stop()
+    weft.sleep(0.001)
+    note "asked"
+  end)
+  l:run()
+  l:run()
+  t.eq(joined(list), "cut asked cut")
+end)
+
+both("a call that has caught its cancellation has been made", function()
+  local l = Loop()
+  local list, note = noter()
+  l:addTask(1, function()
+    note "called"
+    weft.pcall(weft.sleep, 3600)
+  end)
+  l:addTask(5, l.stop, l)
+  l:run()
+  l:run()
+  t.eq(joined(list), "called")
+end)
+
+t.test("a call that a cancelled run has cut off is made again", function()
+  local l = Loop()
+  local list, note = noter()
+  l:addTask(1, function()
+    note "called"
+    if not list[2] then weft.sleep(3600) end
+  end)
+  t.eq(weft.is_timeout(select(2, weft.pcall(weft.scope, { timeout = 0.01 }, function() l:run() end))), true)
+  l:run()
+  t.eq(joined(list), "called called")
 end)
 
 both("an error of a handle's function too; it stays observed", function()

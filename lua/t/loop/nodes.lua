@@ -58,9 +58,9 @@ end
 
 local function serve(loop, run, node, dir)
   local watch = node.watches[dir]
-  while node.watches[dir] == watch and node.calls[dir] and not run.stopped do
+  while node.watches[dir] == watch and node.calls[dir] and not run.is_over() do
     local ready, message, code = node.ops[dir]:perform()
-    if node.watches[dir] ~= watch or run.stopped then return end
+    if node.watches[dir] ~= watch or run.is_over() then return end
     local c = node.calls[dir]
     if not ready then
       lost(loop, node, dir, message, code)

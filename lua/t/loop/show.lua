@@ -21,10 +21,10 @@ local function milliseconds_left(loop, task) return math.max(0, math.ceil(tasks.
 
 return function(loop)
   local timers, handles = {}, {}
-  local task = loop.first
+  local task = tasks.first(loop)
   while task do
     timers[#timers + 1] = ("%3d  {%5dms}  %s"):format(#timers + 1, milliseconds_left(loop, task), call_text(task.call))
-    task = task.next
+    task = tasks.after(task)
   end
   for _, node in ipairs(nodes.list(loop)) do
     for _, dir in ipairs { "write", "read" } do
@@ -34,7 +34,8 @@ return function(loop)
       end
     end
   end
-  local soonest = loop.first and milliseconds_left(loop, loop.first) or 0
+  local first = tasks.first(loop)
+  local soonest = first and milliseconds_left(loop, first) or 0
   table.insert(timers, 1, ("T.Loop[%d]: %s TIMER LIST:"):format(soonest, loop.address))
   table.insert(handles, 1, ("T.Loop{%d} %s HANDLE LIST:"):format(#handles, loop.address))
   return table.concat(timers, "\n") .. "\n" .. table.concat(handles, "\n")

@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
--- The tasks of a loop: a list in the order in which they are due, linked both ways. `due` is a point in time of
--- the loop's clock in milliseconds, which stands still while the loop does not run. While it runs, each task has
--- a fiber that sleeps and then makes the call itself, so no call delays another task.
+-- The tasks of a loop. `due` is a point in time of the loop's clock in milliseconds, which stands still while the
+-- loop does not run; `place` is when the task was added, among all of the loop. While the loop runs, each task has a
+-- fiber that sleeps and then makes the call itself, so no call delays another task.
 local weft = require "weft"
 local object = require "t.object"
 local call = require "t.loop.call"
+local order = require "t.loop.order"
 
 local kind = object("T.Loop.Task", 2)
 local next_value, call_value = 1, 2
@@ -13,41 +14,32 @@ local tasks = { kind = kind }
 
 -- ---------------------------------------------------------------- the list
 
-local function set_next(task, following)
-  task.next = following
-  kind.set_value(task.object, next_value, following and following.object)
-end
+-- The one that is due first, and the one that is after another.
+function tasks.first(loop) return loop.tasks[1] end
+function tasks.after(task) return task[1] end
 
--- The last one that is not due after `due`. Looked for from both ends at once: new tasks are mostly due soonest
--- or last.
-local function place(loop, due)
-  local front, back = loop.first, loop.last
-  local before
-  while back and back.due > due do
-    if front.due > due then return before end
-    before, front = front, front.next
-    back = back.previous
-  end
-  return back
+local function show_next(task)
+  if task.object then kind.set_value(task.object, next_value, task[1] and task[1].object) end
 end
 
 local function link(task)
-  local loop = task.owner
-  local previous = place(loop, task.due)
-  local following = loop.first
-  if previous then following = previous.next end
-  task.previous, task.linked = previous, true
-  set_next(task, following)
-  if following then following.previous = task else loop.last = task end
-  if previous then set_next(previous, task) else loop.first = task end
+  task.linked = true
+  show_next(order.insert(task.owner.tasks, task))
+  show_next(task)
 end
 
 local function unlink(task)
-  local loop, previous, following = task.owner, task.previous, task.next
-  if following then following.previous = previous else loop.last = previous end
-  if previous then set_next(previous, following) else loop.first = following end
-  task.previous, task.linked = nil, false
-  set_next(task, nil)
+  task.linked = false
+  show_next(order.remove(task.owner.tasks, task))
+  show_next(task)
+end
+
+-- Links it behind those that are due at the same time.
+local function schedule(task, due)
+  local loop = task.owner
+  loop.added = loop.added + 1
+  task.due, task.place = due, loop.added
+  link(task)
 end
 
 -- ---------------------------------------------------------------- the clock
@@ -74,15 +66,12 @@ local function serve(loop, run, task)
   local mine = task.watch
   while task.watch == mine and task.linked do
     weft.sleep_until((loop.started + task.due) / 1000)
-    if run.stopped or task.watch ~= mine then return end
+    if run.is_over() or task.watch ~= mine then return end
     unlink(task)
-    task.calling = run
+    task.calling, run.calls[task] = true, weft.self()
     local ms = again((call.run(task.call)))
-    task.calling = nil
-    if ms and not task.cancelled then
-      task.due = clock(loop) + ms
-      link(task)
-    end
+    task.calling, run.calls[task] = nil, nil
+    if ms and not task.cancelled then schedule(task, clock(loop) + ms) end
     run.served()
     if run.stopped then                   -- the task waits for the next run, which may have begun already
       if task.linked then watch(loop, task) end
@@ -98,23 +87,34 @@ function watch(loop, task)
   task.watch.fiber = run.spawn(serve, loop, run, task)
 end
 
+-- At the end of a run: the tasks whose calls it has cut off are due as they were.
+function tasks.take_back(loop, run)
+  for task, fiber in pairs(run.calls) do
+    task.calling = nil
+    if fiber:status() == "cancelled" and not task.cancelled then
+      link(task)
+      watch(loop, task)
+    end
+  end
+end
+
 function tasks.start(loop)
   loop.started = now_ms() - loop.stood
-  local task = loop.first
+  local task = tasks.first(loop)
   while task do
     watch(loop, task)
-    task = task.next
+    task = tasks.after(task)
   end
 end
 
 -- ---------------------------------------------------------------- adding and cancelling
 
 function tasks.add(loop, ms, c)
-  local task = { owner = loop, call = c, ms = ms, due = clock(loop) + math.max(ms, 0) }
+  local task = { owner = loop, call = c, ms = ms }
   local handle = kind.new(task)
   task.object = handle
   kind.set_value(handle, call_value, c.shown)
-  link(task)
+  schedule(task, clock(loop) + math.max(ms, 0))
   watch(loop, task)
   return handle
 end
@@ -122,7 +122,7 @@ end
 -- Whether it was to be called, or called once more. A call that has begun goes on.
 function tasks.cancel(loop, task)
   if task.owner ~= loop then return false end
-  if task.calling and task.calling == loop.run then
+  if task.calling then
     local first = not task.cancelled
     task.cancelled = true
     return first
