@@ -1057,7 +1057,7 @@ function weft.inspect.counters() end
 ---@class weft.BackendInfo
 ---@field name weft.Backend
 ---@field features string What it uses of the kernel's facilities, words with spaces between them; may be empty.
----@field fallback? string Why the better backends are not in use: `"io_uring: Operation not permitted"`.
+---@field fallback? string Why the better backends are not in use: `"io_uring: operation not permitted"`.
 
 ---What the running worker waits with; nil outside `weft.run`. `WEFT_DEBUG=reactor` prints the same to stderr.
 ---@return weft.BackendInfo?

@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
+#include "core/errors.hpp"
 #include "reactor/backends.hpp"
 
 namespace weft::inline v0::core {
@@ -37,28 +39,40 @@ void say(const char* format, Values... values) noexcept {
   std::snprintf(message + at, sizeof message - at, format, values...);
 }
 
+bool works(const backend& b) noexcept {
+  int code = 0;
+  return std::unique_ptr<reactor>(b.make(&code)) != nullptr;
+}
+
+/// Which of them can be had here and now: it tries them.
+void say_what_there_is() noexcept {
+  const char* before = " (available: ";
+  for (const backend& b : backends) {
+    if (!works(b)) continue;
+    say("%s%s", before, b.name);
+    before = ", ";
+  }
+  say("%s", *before == ',' ? ")" : " (none is available)");
+}
+
 const char* unknown(const char* where, const char* name) noexcept {
   message[0] = 0;
-  say("%sunknown backend \"%.40s\" (available: ", where, name);
-  const char* separator = "";
-  for (const backend& b : backends) {
-    say("%s%s", separator, b.name);
-    separator = ", ";
-  }
-  say("%s", ")");
+  say("%sunknown backend \"%.40s\"", where, name);
+  say_what_there_is();
   return message;
 }
 
-const char* unavailable(const backend& b, int code) noexcept {
+const char* unavailable(const char* where, const backend& b, int code) noexcept {
   message[0] = 0;
-  say("backend \"%s\": %s", b.name, std::strerror(code));
+  say("%sbackend \"%s\": %s", where, b.name, describe(code).message);
+  say_what_there_is();
   return message;
 }
 
-reactor* make(const backend& b, const char** error) noexcept {
+reactor* make(const char* where, const backend& b, const char** error) noexcept {
   int code = 0;
   reactor* r = b.make(&code);
-  *error = r ? nullptr : unavailable(b, code);
+  *error = r ? nullptr : unavailable(where, b, code);
   return r;
 }
 
@@ -73,8 +87,8 @@ reactor* make_best(const char** error) noexcept {
     }
     const std::size_t at = std::strlen(passed_over);
     std::snprintf(passed_over + at, sizeof passed_over - at, "%s%s: %s", at ? ", " : "", b.name,
-                  std::strerror(code));
-    *error = unavailable(b, code);
+                  describe(code).message);
+    *error = unavailable("", b, code);
   }
   return nullptr;
 }
@@ -102,7 +116,7 @@ reactor* choose(const char* name, const char** error) noexcept {
   if (!name && (name = ::secure_getenv("WEFT_BACKEND"))) where = "WEFT_BACKEND: ";
   if (!name || (!*name && *where)) return make_best(error);
   for (const backend& b : backends)
-    if (std::strcmp(b.name, name) == 0) return make(b, error);
+    if (std::strcmp(b.name, name) == 0) return make(where, b, error);
   *error = unknown(where, name);
   return nullptr;
 }

@@ -112,7 +112,7 @@ class select_backend final : public readiness {
 core::reactor* make_select(int* error) noexcept {
   int bell[2];
   if (::pipe2(bell, O_NONBLOCK | O_CLOEXEC) != 0) return *error = errno, nullptr;
-  *error = EMFILE;
+  *error = ERANGE;
   if (bell[0] < FD_SETSIZE) {
     if (auto* r = new (std::nothrow) select_backend(bell[0], bell[1])) return r;
     *error = ENOMEM;

@@ -320,18 +320,20 @@ function t.interpreter()
   return table.concat(parts, " ")
 end
 
--- A foreign library of the tests, in lib/foreign of the build tree; nil where it was not built.
-function t.foreign_library(name)
-  for template in package.cpath:gmatch "[^;]+" do
-    local directory = template:match "^(.*)/lua/[%d.]+/%?%.so$"
-    local path = directory and directory .. "/foreign/lib" .. name .. ".so"
-    local f = path and io.open(path, "rb")
+-- The path of a file of the build tree; nil where it was not built.
+function t.built(name)
+  for root in package.cpath:gmatch "([^;]*)/lib/lua/[%d.]+/%?%.so" do
+    local path = root .. "/" .. name
+    local f = io.open(path, "rb")
     if f then
       f:close()
       return path
     end
   end
 end
+
+-- A foreign library of the tests; nil where it was not built.
+function t.foreign_library(name) return t.built("lib/foreign/lib" .. name .. ".so") end
 
 local function slurp(path)
   local f = io.open(path, "rb")

@@ -234,6 +234,24 @@ t.outside("the default is io_uring, or it is told why not", function()
   end
 end)
 
+t.outside("where io_uring is refused, epoll is the default and says so", function()
+  local without = t.built "test-lib/without-io-uring" or t.skip "it was not built"
+  local source = [[
+    local weft = require "weft"
+    local name, fallback = weft.run(function()
+      local b = weft.inspect.backend()
+      return b.name, b.fallback
+    end)
+    print(name, fallback)
+    print(select(2, pcall(weft.run, { backend = "io_uring" }, function() end)))
+  ]]
+  local r = t.program(source, { env = "WEFT_BACKEND= WEFT_DEBUG=reactor " .. without })
+  if r.code == 77 then t.skip "no seccomp here" end
+  t.contains(r.err, "weft: reactor: epoll (passed over: io_uring: operation not permitted)\n")
+  t.contains(r.out, "epoll\tio_uring: operation not permitted\n")
+  t.contains(r.out, 'backend "io_uring": operation not permitted (available: epoll, select)')
+end)
+
 t.outside("WEFT_DEBUG=reactor tells the backend", function()
   local source = 'require "weft".run(function() end)'
   t.contains(t.program(source, { env = "WEFT_DEBUG=reactor WEFT_BACKEND=select" }).err, "weft: reactor: select\n")

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What every backend does with processes: a child that has exited is readable.
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 #include <algorithm>
 #include <csignal>
@@ -13,6 +9,7 @@
 #include <thread>
 
 #include "fixture.hpp"
+#include "refused.hpp"
 
 using namespace weft_test;
 
@@ -394,24 +391,11 @@ TEST_P(reactor_process, in_a_forked_child) {
   until([&] { return p.woken(); });
 }
 
-/// From now on this process has no pidfd_open(): as a kernel before 5.3, or a container, says.
-bool refuse_pidfd_open(int error) {
-  sock_filter code[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog program = {4, code};
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
 TEST_P(reactor_process, a_kernel_without_pidfd_open) {
   if (std::string(io->name()) == "kqueue") GTEST_SKIP() << "has events of its own for processes";
   for (const int error : {ENOSYS, EPERM}) {
     const int result = in_a_child([&] {
-      if (!refuse_pidfd_open(error)) return 77;
+      if (!refuse_call(SYS_pidfd_open, error)) return 77;  // as a kernel before 5.3, or a container
       const char* message = nullptr;
       std::unique_ptr<weft::core::reactor> own(make_backend(GetParam(), &message));
       struct sigaction before;

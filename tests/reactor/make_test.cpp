@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The choice of a backend, and what a single backend has of its own.
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 
 #include <cstdlib>
 
 #include "fixture.hpp"
+#include "refused.hpp"
 
 using namespace weft_test;
 
@@ -78,6 +80,55 @@ TEST(make_reactor, an_unknown_name_is_told_with_what_there_is) {
   EXPECT_EQ(message, std::string("WEFT_BACKEND: unknown backend \"poll9\" ") + available);
   EXPECT_EQ(make(std::string(1'000, 'x').c_str(), &message), nullptr);
   EXPECT_NE(message.find(available), std::string::npos);
+}
+
+/// What the error says of the others, without the one that cannot be had.
+std::string available_but(const std::string& name) {
+  const std::string all = available;
+  const bool last = all.ends_with(name + ")");
+  return std::string(all).erase(all.find(name) - (last ? 2 : 0), name.size() + 2);
+}
+
+TEST(make_reactor, where_io_uring_is_refused) {
+  if (!std::strstr(available, "io_uring")) GTEST_SKIP() << "built without io_uring";
+  const environment none(nullptr);
+  const int result = in_a_child([] {
+    if (!refuse_call(SYS_io_uring_setup, EPERM)) return 77;
+    std::string message;
+    const owned best = make(nullptr);
+    if (std::strcmp(best->name(), "epoll") != 0) return 1;
+    if (std::strcmp(best->passed_over, "io_uring: operation not permitted") != 0) return 2;
+    if (make("io_uring", &message)) return 3;
+    const std::string others = available_but("io_uring");
+    if (message != "backend \"io_uring\": operation not permitted " + others) return 4;
+    const environment asked("io_uring");
+    make(nullptr, &message);
+    return message == "WEFT_BACKEND: backend \"io_uring\": operation not permitted " + others ? 0
+                                                                                              : 5;
+  });
+  if (result == 77) GTEST_SKIP() << "no seccomp here";
+  EXPECT_EQ(result, 0);
+}
+
+// A process that has many descriptors can have no select, whose own has to be below FD_SETSIZE.
+TEST(make_reactor, select_where_no_low_descriptor_is_left) {
+  const int result = in_a_child([] {
+    rlimit many;
+    ::getrlimit(RLIMIT_NOFILE, &many);
+    if (many.rlim_max < 2 * FD_SETSIZE) return 77;
+    many.rlim_cur = 2 * FD_SETSIZE;
+    ::setrlimit(RLIMIT_NOFILE, &many);
+    while (::dup(0) < FD_SETSIZE) {
+    }
+    std::string message;
+    if (make("select", &message)) return 1;
+    return message ==
+                   "backend \"select\": descriptor too high for select " + available_but("select")
+               ? 0
+               : 2;
+  });
+  if (result == 77) GTEST_SKIP() << "too few descriptors";
+  EXPECT_EQ(result, 0);
 }
 
 TEST(select, refuses_what_has_no_room_in_a_set) {
