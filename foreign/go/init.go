@@ -14,29 +14,42 @@ static inline void weft_go_init_error(const weft_foreign *weft, uintptr_t queue,
 */
 import "C"
 
-import "unsafe"
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+)
 
 var start func(config string, queue Queue) error
 
 // Runtime says what starts a runtime of this library: to be called once, in an init function. start runs on
 // the thread of the event loop, so it sets things up, starts goroutines that serve the queue, and returns. An
-// error makes the load fail with its text.
+// error, or a panic, makes the load fail with its text and status.
 func Runtime(f func(config string, queue Queue) error) { start = f }
 
 //export weft_foreign_init
 func weft_foreign_init(functions *C.weft_foreign, queue *C.weft_queue, config *C.char) C.int {
 	host = functions
 	token := C.uintptr_t(uintptr(unsafe.Pointer(queue)))
-	text := "no weft.Runtime in an init function"
-	if start != nil {
-		err := start(C.GoString(config), Queue{token})
-		if err == nil {
-			return 0
-		}
-		text = err.Error()
+	err := begin(C.GoString(config), Queue{token})
+	if err == nil {
+		return 0
 	}
-	message := C.CString(text)
+	message := C.CString(err.Error())
 	defer C.free(unsafe.Pointer(message))
 	C.weft_go_init_error(functions, token, message)
-	return 1
+	return statusOf(err)
+}
+
+// A panic must not get out of here: it would end the process.
+func begin(config string, queue Queue) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	if start == nil {
+		return errors.New("no weft.Runtime in an init function")
+	}
+	return start(config, queue)
 }

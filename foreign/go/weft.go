@@ -80,6 +80,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -99,7 +100,8 @@ type Task struct {
 	method  string
 }
 
-// Error is a failure with a status of its own; any other error has the status 1.
+// Error is a failure with a status of its own, also when another error wraps it; any other error, and one whose
+// status is 0, has the status 1.
 type Error struct {
 	Status int
 	Text   string
@@ -183,11 +185,23 @@ func (t *Task) answer(handler Handler) {
 		t.Respond(answer)
 		return
 	}
-	status := 1
-	if e, ok := err.(*Error); ok {
-		status = e.Status
+	t.respond(statusOf(err), []byte(err.Error()), false)
+}
+
+func statusOf(err error) C.int {
+	var e *Error
+	if errors.As(err, &e) {
+		return failing(e.Status)
 	}
-	t.Fail(status, err.Error())
+	return 1
+}
+
+// A failure's status: 0 would be a success.
+func failing(status int) C.int {
+	if C.int(status) == 0 {
+		return 1
+	}
+	return C.int(status)
 }
 
 // Request is what the caller sent, nil if nothing. Valid until the task is answered; it is not copied.
@@ -199,9 +213,9 @@ func (t *Task) Method() string { return t.method }
 // Respond answers with bytes, which are copied; nil is no answer. False: the task has been answered before.
 func (t *Task) Respond(answer []byte) bool { return t.respond(0, answer, answer == nil) }
 
-// Fail answers with a failure; status is not 0.
+// Fail answers with a failure; the status 0 becomes 1.
 func (t *Task) Fail(status int, text string) bool {
-	return t.respond(C.int(status), []byte(text), false)
+	return t.respond(failing(status), []byte(text), false)
 }
 
 func (t *Task) respond(status C.int, bytes []byte, none bool) bool {

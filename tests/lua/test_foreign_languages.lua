@@ -100,6 +100,29 @@ end)
 echo_cases("Go", "go_echo", { "1", "each" })
 echo_cases("Rust", "rust_echo", { "1", "4" })
 
+for language, name in pairs { Go = "go_failures", Rust = "rust_failures" } do
+  t.test(language .. ": a failure is one, whatever its status, also of init", KEEPS, function()
+    local rt = load(name)
+    t.returns(t.pack(false, 1, "not found"), rt:zero())
+    t.returns(t.pack(true, "false"), rt:sent())
+    t.returns(t.pack(true, "true"), rt:sent(""))
+    if name == "go_failures" then
+      t.returns(t.pack(false, 7, "wrapped: seven"), rt:wrapped())
+      t.returns(t.pack(false, 1, "too wide"), rt:wide())
+    end
+    rt:unload()
+    for config, expected in pairs {
+      zero = { 1, "not found$" }, status = { 9, "nine$" }, panic = { 1, "panic: as asked$" },
+    } do
+      local failed, message, code, status = weft.foreign.load(path_of(name), config)
+      t.eq(failed, nil)
+      t.match(message, expected[2])
+      t.eq(code, "init failed")
+      t.eq(status, expected[1])
+    end
+  end)
+end
+
 for language, name in pairs { Go = "go_plain", Rust = "rust_plain" } do
   t.test(language .. ": a plain library loads as it is", KEEPS, function()
     local rt = load(name)

@@ -12,6 +12,7 @@
 //!
 //! is built as a `cdylib` and loaded with `weft.foreign.load`.
 
+use std::any::Any;
 use std::ffi::{CStr, CString};
 use std::os::raw::{c_char, c_int, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -66,11 +67,23 @@ pub struct Task {
 unsafe impl Send for Task {}
 unsafe impl Sync for Task {}
 
-/// A failure: a status that is not 0, and a text.
+/// A failure: a status and a text. The status 0 becomes 1, since it would be a success.
 #[derive(Debug)]
 pub struct Failure {
     pub status: i32,
     pub text: String,
+}
+
+impl Failure {
+    fn code(&self) -> c_int {
+        if self.status == 0 { 1 } else { self.status }
+    }
+
+    fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("?");
+        Failure::from(format!("panic: {text}"))
+    }
 }
 
 impl<T: ToString> From<T> for Failure {
@@ -123,12 +136,17 @@ impl Task {
         Task { token, request, size, answered: false }
     }
 
-    /// What the caller sent; empty if nothing. It is not copied.
+    /// What the caller sent; empty if nothing (see `has_request`). It is not copied.
     pub fn request(&self) -> &[u8] {
         if self.request.is_null() {
             return &[];
         }
         unsafe { slice::from_raw_parts(self.request, self.size) }
+    }
+
+    /// Whether the caller sent bytes, if only none of them: `rt:name("")`, not `rt:name()`.
+    pub fn has_request(&self) -> bool {
+        !self.request.is_null()
     }
 
     /// The name that the caller wrote.
@@ -174,7 +192,7 @@ impl Task {
                 (host().respond)(self.token, 0, ptr::null_mut(), 0);
             },
             Ok(Some(bytes)) => self.copy(0, &bytes),
-            Err(failure) => self.copy(failure.status, failure.text.as_bytes()),
+            Err(failure) => self.copy(failure.code(), failure.text.as_bytes()),
         }
         self.answered = true;
     }
@@ -190,12 +208,8 @@ impl Task {
     }
 
     fn answer(self, handler: &impl Fn(&Task) -> Answer) {
-        let answer = catch_unwind(AssertUnwindSafe(|| handler(&self))).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("?");
-            Err(Failure::from(format!("panic: {text}")))
-        });
-        self.respond(answer);
+        let answer = catch_unwind(AssertUnwindSafe(|| handler(&self)));
+        self.respond(answer.unwrap_or_else(|panic| Err(Failure::of_panic(&*panic))));
     }
 }
 
@@ -227,12 +241,12 @@ pub unsafe fn start(
     let failure = match catch_unwind(AssertUnwindSafe(|| init(&config, Queue(queue)))) {
         Ok(Ok(())) => return 0,
         Ok(Err(failure)) => failure,
-        Err(_) => Failure::from("panic"),
+        Err(panic) => Failure::of_panic(&*panic),
     };
-    if let Ok(text) = CString::new(failure.text) {
+    if let Ok(text) = CString::new(failure.text.as_str()) {
         (host.init_error)(queue, text.as_ptr());
     }
-    failure.status
+    failure.code()
 }
 
 /// Says what starts a runtime of this library: a function of the configuration (`&str`, empty if there is
