@@ -1521,8 +1521,9 @@ function weft.foreign.java(class, opts) end
 ---@return integer? status
 function weft.foreign.node(module, opts) end
 
----Bytes outside the collector; a value: no change shows in a slice, or in a request that was sent. `#b` is how many
----there are, tostring(b) is a string of them.
+---Bytes outside the collector; a value: no change shows in a slice, or in a request that was sent. (A library may
+---write into the request itself, see docs/foreign.md; that shows in no other buffer.) `#b` is how many there are,
+---tostring(b) is a string of them.
 ---@class weft.Buffer
 ---@operator len: integer
 local Buffer = {}

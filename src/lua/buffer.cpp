@@ -15,6 +15,7 @@ struct byte_block {
   core::atomic<int> holders;
   std::size_t used;      // bytes that some holder has; a NUL is behind them
   std::size_t capacity;  // without the NUL
+  bool lent = false;     // a library has been its other holder, and may write while it is
 
   char* data() noexcept { return reinterpret_cast<char*>(this + 1); }
 };
@@ -97,8 +98,9 @@ void extend(buffer& b, std::size_t n) noexcept {
 const char* bytes_of(const buffer& b) noexcept { return b.block ? b.block->data() + b.first : ""; }
 
 void* lend(buffer& b) noexcept {
-  // Behind the end of what is used there is a NUL; elsewhere, another holder's byte.
-  if (b.first + b.size != b.block->used && !move_to_own_block(b, b.size)) return nullptr;
+  if (!make_own(b)) return nullptr;  // whoever borrows them may write into them
+  set_end(b);
+  b.block->lent = true;
   b.block->holders.fetch_add(1, std::memory_order_relaxed);
   return b.block;
 }
@@ -189,11 +191,21 @@ range check_range(lua_State* L, const buffer& b, const char* method) {
   return {static_cast<std::size_t>(first) - 1, static_cast<std::size_t>(last - first + 1)};
 }
 
+/// Whether a library has the bytes at this moment.
+bool is_lent(const buffer& b) noexcept {
+  if (is_alone(b)) b.block->lent = false;
+  return b.block->lent;
+}
+
 int buffer_slice(lua_State* L) {
   const buffer& b = check_buffer(L, "slice");
   const range r = check_range(L, b, "slice");
   buffer& made = new_buffer(L);
   if (r.size == 0) return 1;
+  if (is_lent(b)) {
+    append(L, made, bytes_of(b) + r.first, r.size);
+    return 1;
+  }
   b.block->holders.fetch_add(1, std::memory_order_relaxed);
   made = {b.block, b.first + r.first, r.size};
   return 1;

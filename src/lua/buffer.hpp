@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// weft.buffer: bytes outside the collector. A buffer refers to a counted block; a slice shares it,
-// and so does a foreign library that a request has been lent to. Whoever changes bytes that are
-// shared makes a copy first, so a buffer is a value: no change shows in another.
+// weft.buffer: bytes outside the collector. A buffer refers to a counted block; a slice shares it.
+// Whoever changes bytes that are shared makes a copy first, so a buffer is a value: no change shows
+// in another. A foreign library that has a request lent to it may change it, so it is lent bytes
+// that nobody else shares.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +29,9 @@ char* reserve(buffer& b, std::size_t n) noexcept;
 void extend(buffer& b, std::size_t n) noexcept;
 
 const char* bytes_of(const buffer& b) noexcept;
-/// One more holder of the bytes, which are followed by a NUL: release(holder), on any thread. Null:
-/// not enough memory. Of a buffer that has a block.
+/// Shares the bytes, which nobody else does then and a NUL follows, with a holder that may write
+/// into them: release(holder), on any thread. Null: not enough memory. Of a buffer that has a
+/// block.
 void* lend(buffer& b) noexcept;
 void release(void* holder) noexcept;
 

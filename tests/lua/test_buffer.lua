@@ -136,6 +136,33 @@ t.test("buffers that are garbage do not pile up", function()
   if not os.getenv "WEFT_TEST_SANITIZED" then t.between(most - before, -1e9, 100000) end
 end)
 
+t.test("what a library writes into a request shows in no other buffer", function()
+  local path = t.foreign_library "various" or t.skip "libvarious.so was not built"
+  local rt = assert(weft.foreign.load(path, "threads=1 writes"))
+  local b = buffer "hello world"
+  local s = b:slice(7)
+  t.returns(t.pack(true, "WORLD"), rt:shout(s))
+  t.eq(tostring(b), "hello world")
+  s = b:slice(1, 5)
+  t.returns(t.pack(true, "HELLO WORLD"), rt:shout(b))
+  t.eq(tostring(s), "hello")
+  s = b:slice(1, 5)
+  b = nil -- luacheck: ignore
+  collectgarbage()
+  t.returns(t.pack(true, "HELLO"), rt:shout(s))
+  -- A slice made while the library has the bytes.
+  local lent, slice = buffer "lent", nil
+  weft.scope(function(inner)
+    inner:spawn(function() rt:hold("20") end)
+    inner:spawn(function() rt:shout(lent) end)
+    weft.yield()
+    slice = lent:slice()
+  end)
+  t.eq(tostring(slice), "lent")
+  t.eq(tostring(lent), "LENT")
+  rt:unload()
+end)
+
 t.test("a buffer as a request is not copied, and not changed by what comes after", function()
   local path = t.foreign_library "various" or t.skip "libvarious.so was not built"
   local rt = assert(weft.foreign.load(path, "threads=1 buffer"))

@@ -2,6 +2,7 @@
  * A foreign library for the tests, against weft/foreign.h alone: nothing of weft's is linked. What it does
  * with a task is the method's name. The configuration: "threads=N ...", "busy=N" (threads that never park), "fail=N TEXT", or
  * "fork": init forks, and fails with 2 in the child; with 1 in the parent when the child has ended well, else with more. */
+#include <ctype.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -110,6 +111,9 @@ static void answer(struct runtime *r, weft_task *task) {
     copy[size] = 0;
     weft->respond(task, 0, copy, size);
   } else if (strcmp(method, "back") == 0) {
+    weft->respond(task, 0, request, size);
+  } else if (strcmp(method, "shout") == 0) { /* into the request itself */
+    for (size_t i = 0; i < size; ++i) request[i] = (char)toupper((unsigned char)request[i]);
     weft->respond(task, 0, request, size);
   } else if (strcmp(method, "length") == 0) {
     answer_number(r, task, request ? (long)size : -1);
