@@ -75,15 +75,12 @@ local function text_of(value)
   return ("(error object is a %s value)"):format(kind)
 end
 
-local weft, core
+local weft, core, report
 
 -- With the place where a fiber raised it. To a string run has appended that itself.
 local function describe(value)
-  local info = type(value) ~= "string" and weft.error_info(value)
-  if not info then return text_of(value) end
-  local name = info.fiber:name()
-  local title = name and ("'%s' (#%d)"):format(name, info.fiber.id) or "#" .. info.fiber.id
-  return ("%s\nin fiber %s\n%s"):format(text_of(value), title, info.traceback)
+  local info = type(value) ~= "string" and report.going_on_value(value)
+  return info and report.text(info, text_of(value)) or text_of(value)
 end
 
 -- ---------------------------------------------------------------- programs
@@ -263,7 +260,7 @@ local function main()
     stdout:write(host.usage)
     return 0
   end
-  weft, core = require "weft", require "weft.core"
+  weft, core, report = require "weft", require "weft.core", require "weft.report"
   if found.action == "version" then
     print(version_line())
     return 0

@@ -95,10 +95,16 @@ local function failure(fiber, thread, value)
     spawned = known and known.spawned or report.spawned(fiber),
     traceback = trace,
     others = known and known.others,
+    origin = known and (known.origin or known),
   }
   kept.failure = info
   remember(info)
   return info
+end
+
+local function stands_beside(first, info)
+  first.others = first.others or {}
+  first.others[#first.others + 1] = info
 end
 
 -- An error on the way out of a fiber that has failed already stands beside the first one.
@@ -106,8 +112,7 @@ function report.also(fiber, value)
   local kept = extras(fiber, true)
   local info = kept.raised
   if not info then return end
-  info.others = info.others or {}
-  info.others[#info.others + 1] = { value = value, fiber = fiber, title = report.title(fiber), traceback = "" }
+  stands_beside(info, { value = value, fiber = fiber, title = report.title(fiber), traceback = "" })
 end
 
 -- The body has failed, and variables are to be closed or deferred functions to run: its traceback is kept now,
@@ -134,11 +139,6 @@ end
 function report.add(scope, info)
   local list = failures(scope, true)
   list[#list + 1] = info
-  local first = list[1]
-  if first ~= info then
-    first.others = first.others or {}
-    first.others[#first.others + 1] = info
-  end
 end
 
 function hooks.failure(fiber, thread, value)
@@ -187,20 +187,60 @@ function hooks.spawned(fiber, parent)
   extras(fiber, true).spawned = chain
 end
 
--- The text of an uncaught failure, for a string; any other value passes untouched.
-function report.raised(info)
-  local value = info.value
-  if type(value) ~= "string" then return value end
-  local where = info.spawned and ", spawned at " .. info.spawned or ""
-  return ("%s\nin fiber %s%s\n%s"):format(value, info.title, where, info.traceback)
+-- ---------------------------------------------------------------- what nobody has handled
+
+-- The failures beside one, those beside them too. What went on in other fibers is the same failure still.
+local function further(info, list, seen)
+  for _, other in ipairs(info.others or {}) do
+    local origin = other.origin or other
+    if not seen[origin] then list[#list + 1] = other end
+    if not seen[other] then
+      seen[origin], seen[other] = true, true
+      further(other, list, seen)
+    end
+  end
+  return list
 end
 
--- The first failure of a scope that nobody has joined.
-function report.first(list)
-  if not list then return nil end
-  for i = 1, #list do
-    if list[i].unjoined or not list[i].async then return list[i] end
+local function place(info)
+  return ("in fiber %s%s"):format(info.title, info.spawned and ", spawned at " .. info.spawned or "")
+end
+
+local most_listed = 10
+
+local function list_further(info)
+  local list = further(info, {}, { [info] = true, [info.origin or info] = true })
+  if not list[1] then return "" end
+  local lines = { "", ("and %d more:"):format(#list) }
+  for i = 1, math.min(#list, most_listed) do
+    local ok, text = pcall(tostring, list[i].value)
+    lines[i + 2] = ("  %s (%s)"):format(ok and text or type(list[i].value), place(list[i]))
   end
+  if #list > most_listed then lines[#lines + 1] = "  ..." end
+  return table.concat(lines, "\n")
+end
+
+-- The text of an uncaught failure whose value reads so.
+function report.text(info, value)
+  return ("%s\n%s\n%s%s"):format(value, place(info), info.traceback, list_further(info))
+end
+
+-- What is raised for one out of a run: to a string its text is added, any other value passes untouched.
+function report.raised(info)
+  if type(info.value) ~= "string" then return info.value end
+  return report.text(info, info.value)
+end
+
+-- The failure that a scope ends with: the first that nobody has joined. The rest of them stand beside it.
+function report.first(list)
+  local first
+  for _, info in ipairs(list or {}) do
+    if info.unjoined or not info.async then
+      if first then stands_beside(first, info) end
+      first = first or info
+    end
+  end
+  return first
 end
 
 report.remember, report.going_on_value = remember, recall

@@ -35,6 +35,7 @@ return function(weft)
       value = e, fiber = known and known.fiber or me, title = known and known.title or report.title(me),
       spawned = known and known.spawned or report.spawned(me),
       traceback = known and known.traceback or traces[me] or "", others = known and known.others,
+      origin = known and (known.origin or known),
     }
     traces[me] = nil
     report.remember(info)

@@ -83,6 +83,77 @@ t.outside("the first of several errors is run's", function()
   end)
 end)
 
+-- The lines of an error's text from "and <n> more:" on.
+local function listed(f)
+  local ok, e = pcall(weft.run, f)
+  t.eq(ok, false)
+  local lines = {}
+  for line in (e:match "\n(and %d+ more:.*)$" or ""):gmatch "[^\n]+" do lines[#lines + 1] = line end
+  return lines, e
+end
+
+t.outside("later errors are listed after the first one's traceback", function()
+  local lines = listed(function()
+    weft.spawn(error, "first", 0)
+    weft.spawn(error, "second", 0):name "other"
+    weft.spawn(error, setmetatable({}, { __tostring = function() return "third" end }))
+    weft.spawn(error, setmetatable({}, { __tostring = function() error "no text" end }))
+  end)
+  t.eq(#lines, 4)
+  t.eq(lines[1], "and 3 more:")
+  t.match(lines[2], "^  second %(in fiber 'other' %(#%d+%), spawned at [^ ]*test_errors%.lua:%d+%)$")
+  t.match(lines[3], "^  third %(in fiber #%d+, spawned at [^ ]*test_errors%.lua:%d+%)$")
+  t.match(lines[4], "^  table %(in fiber")
+end)
+
+t.outside("one error alone lists nothing", function()
+  t.same(listed(function() error "alone" end), {})
+end)
+
+t.outside("also those of scopes inside, each once", function()
+  local lines, e = listed(function()
+    local fiber = weft.async(function()
+      weft.scope(function(s)
+        s:spawn(error, "first", 0)
+        s:spawn(error, "second", 0)
+      end)
+    end)
+    for _ = 1, 3 do weft.spawn(fiber.join, fiber) end
+    weft.shield(function()
+      weft.sleep(0.01)
+      error("third", 0)
+    end)
+  end)
+  t.match(e, "^first")
+  t.eq(#lines, 3)
+  t.match(lines[2], "^  second")
+  t.match(lines[3], "^  third")
+end)
+
+t.outside("an error that a join has taken is not listed", function()
+  local lines, e = listed(function()
+    local fiber = weft.async(error, "taken", 0)
+    weft.spawn(function()
+      weft.yield()
+      weft.yield()
+      error("not taken", 0)
+    end)
+    t.raises_value("taken", fiber.join, fiber)
+    weft.sleep(3600)
+  end)
+  t.match(e, "^not taken")
+  t.same(lines, {})
+end)
+
+t.outside("of very many errors the first few are listed", function()
+  local lines = listed(function()
+    for i = 1, 100 do weft.spawn(error, "error " .. i, 0) end
+  end)
+  t.eq(lines[1], "and 99 more:")
+  t.match(lines[11], "^  error 11 ")
+  t.same({ lines[12], lines[13] }, { "  ..." })
+end)
+
 t.outside("an error through joins keeps its origin", function()
   local function origin() error("at the origin") end
   local e = t.raises("at the origin", weft.run, function()
