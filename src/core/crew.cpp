@@ -22,6 +22,7 @@ constexpr nanoseconds most_patience = search_time / 2;
 // How often the watcher looks, and how long a worker must not have got on to be stuck.
 constexpr nanoseconds watch_interval = 1'000'000;
 constexpr nanoseconds stuck_after = 500'000;
+constexpr std::size_t most_injected = 128;  // at a time: others may come for theirs meanwhile
 
 long membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0U, 0); }
 
@@ -54,6 +55,19 @@ task* crew::take_injected() noexcept {
                           std::memory_order_relaxed);
   injected_lock_.unlock();
   return t;
+}
+
+bool crew::share_injected(worker& w) noexcept {
+  if (injected_count_.load(std::memory_order_relaxed) == 0) return false;
+  run_queue share;
+  injected_lock_.lock();
+  const std::size_t n = injected_count_.load(std::memory_order_relaxed);
+  const std::size_t taken = std::min({n, n / size() + 1, most_injected});
+  for (std::size_t i = 0; i < taken; ++i) share.push(*injected_.pop());
+  injected_count_.store(n - taken, std::memory_order_relaxed);
+  injected_lock_.unlock();
+  while (task* t = share.pop()) w.ready_later(*t);
+  return taken != 0;
 }
 
 void crew::rouse_one(std::size_t here) noexcept {

@@ -127,7 +127,7 @@ worker::outcome worker::turn(nanoseconds limit) noexcept {
   if (stopping()) return outcome::stopped;
   coarse_now_ = now();
   if (!wheel_.empty()) fire_timers();
-  if (has_ready() || (crew_ && limit > 0 && crew_->search(*this))) {
+  if (has_ready() || (crew_ && look_for_work(limit))) {
     run_batch();
     if (stopping()) return outcome::stopped;
     if (reactor_->busy()) wait_for_events(0);
@@ -137,6 +137,10 @@ worker::outcome worker::turn(nanoseconds limit) noexcept {
   if (!crew_ && wheel_.empty() && inbox_.empty() && !waits_for_outside()) return outcome::idle;
   wait_for_events(limit);
   return stopping() ? outcome::stopped : outcome::ran;
+}
+
+bool worker::look_for_work(nanoseconds limit) noexcept {
+  return crew_->share_injected(*this) || (limit > 0 && crew_->search(*this));
 }
 
 void worker::run_batch() noexcept {

@@ -232,6 +232,29 @@ TEST_P(Stress, ThreadsSpawnAndJoin) {
   for (auto& t : threads) t.join();
 }
 
+task<std::uint64_t> parks() { co_return weft::core::worker::current()->count().parks; }
+task<std::uint64_t> parks_of_all(weft::runtime* rt) {
+  std::uint64_t sum = 0;
+  for (unsigned i = 0; i < rt->workers(); ++i) sum += co_await rt->worker(i).spawn(parks);
+  co_return sum;
+}
+task<> count_down(weft::latch* l) {
+  l->count_down();
+  co_return;
+}
+task<> flood(weft::runtime_handle h, int n) {
+  weft::latch all(n);
+  for (int i = 0; i < n; ++i) h.spawn(count_down, &all).detach();
+  co_await all.wait();
+}
+// A worker that is done with one of them goes on with the next, and does not park between.
+TEST_P(Stress, WhatHandlesSpawnIsTakenByTheHundred) {
+  const int n = scaled(20000);
+  const std::uint64_t before = run(parks_of_all(&rt));
+  run(flood(rt.handle(), n));
+  EXPECT_LT(run(parks_of_all(&rt)) - before, static_cast<std::uint64_t>(n / 10 + 100));
+}
+
 task<> forever() { co_await weft::sleep(1h); }
 TEST_P(Stress, ARuntimeEndsWhatItStarted) {
   for (int i = 0; i < scaled(200); ++i) {

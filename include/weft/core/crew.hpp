@@ -43,6 +43,8 @@ class WEFT_API crew {
   // ---- called by workers ----
 
   task* take_injected() noexcept;
+  /// Makes w's share of what was injected ready on w; false: there was none.
+  bool share_injected(worker& w) noexcept;
 
   /// There are `here` ready tasks on the calling worker.
   void offer(std::size_t here) noexcept {

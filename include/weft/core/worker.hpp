@@ -320,6 +320,7 @@ class WEFT_API worker {
   task* pick_in_turn() noexcept;
   task* pop_later() noexcept;
   void push_later(task& t) noexcept;
+  bool look_for_work(nanoseconds limit) noexcept;
   void offer(std::size_t here) noexcept;
   void run_batch() noexcept;
   void note_ready(task& t) noexcept;
