@@ -297,7 +297,10 @@ thread_local constinit running_thread running;
 state::state() noexcept
     : kind{{"fiber", run_fiber, wake_fiber}, this},
       shared_kind{{"fiber", run_fiber, wake_shared_fiber}, this} {}
-state::~state() { destroy_kept(*this); }
+state::~state() {
+  forget_dumps(*this);
+  destroy_kept(*this);
+}
 
 bool can_yield(lua_State* L, const state& s) {
 #if LUA_VERSION_NUM >= 503

@@ -136,6 +136,11 @@ void request_dump() noexcept {
     s->worker->ring();
 }
 
+void forget_dumps(state& s) noexcept {
+  state* mine = &s;
+  dumped.compare_exchange_strong(mine, nullptr);
+}
+
 bool take_dump_request() noexcept {
   return dump_requested.load(std::memory_order_relaxed) && dump_requested.exchange(false);
 }

@@ -17,6 +17,8 @@ void begin_watch(state& s, fiber& f);
 /// Asks for a dump of all fibers to stderr: at once if a fiber runs, else at the next turn.
 /// Async-signal-safe on the thread that drives the state.
 void request_dump() noexcept;
+/// The state is closing: a signal that comes later finds none.
+void forget_dumps(state& s) noexcept;
 /// True once for each request.
 bool take_dump_request() noexcept;
 void dump(state& s);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Opening, running, calling, defining and closing a Lua state.
 #include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <stdexcept>
@@ -365,6 +366,12 @@ TEST(Luas, AllInOneProcessAtOnce) {
     EXPECT_EQ(version[0].as_bytes().substr(0, 4), "Lua ");
     EXPECT_EQ(rx.try_recv()->as_bytes().substr(0, 3), "Lua");
   }
+}
+
+TEST_P(State, ADumpSignalAfterItsStateHasClosedFindsNone) {
+  run(lua.run("require('weft').run({ dump_signal = 'SIGUSR1' }, function() end)"));
+  run(lua.close());
+  EXPECT_EQ(std::raise(SIGUSR1), 0);
 }
 
 TEST(Luas, TwoRuntimesInOneProcessAtOnce) {

@@ -471,8 +471,9 @@ t.test("preempt and watchdog: wrong options are refused", function()
   t.eq(times, 3, r.out)
 end)
 
--- What a program has that asks itself for a dump: kill(signal, seconds), which a shell does later, and said(pattern),
--- how often stderr has that by now. In said TSan gives signals too, which it does in what it intercepts.
+-- What a program has that asks itself for a dump: kill(signal, until_done), which a shell does soon, or again and again
+-- (os.execute ignores QUIT while it is on its way), and said(pattern), how often stderr has that by now. In said TSan
+-- gives signals too, which it does in what it intercepts.
 local asking = [[
     local weft = require "weft"
     local function read(path)
@@ -481,16 +482,17 @@ local asking = [[
       f:close()
       return text
     end
-    local function kill(signal, seconds)
-      os.execute(("(sleep %s; kill -%s %s) > /dev/null 2>&1 &"):format(seconds, signal,
-        read "/proc/self/stat":match "^%d+"))
+    local function kill(signal, until_done)
+      local command = ("kill -%s %s"):format(signal, read "/proc/self/stat":match "^%d+")
+      if until_done then command = ("while %s; do sleep 0.3; done"):format(command) end
+      os.execute(("(sleep 0.1; %s) > /dev/null 2>&1 &"):format(command))
     end
     local function said(pattern) return select(2, read "/proc/self/fd/2":gsub(pattern, "")) end
 ]]
 
 local function dumped(body, signal)
   return t.program(asking .. ([[
-    local function kill_soon() kill("%s", 0.1) end
+    local function kill_soon() kill("%s", true) end
     weft.run({ dump_signal = "SIG%s" }, function()
       %s
     end)
@@ -562,7 +564,7 @@ t.test("dump_signal: twice, with a watchdog beside it", function()
         while said(pattern) < times do for _ = 1, 1000 do n = n + 1 end end
       end
       for i = 1, 2 do
-        kill("USR2", 0.1)
+        kill "USR2"
         spin_until("weft: fiber 'spinner'[^\n]*running", i)
       end
       spin_until("has run", 1)
