@@ -96,7 +96,7 @@ class Balance : public RuntimeTest {
  protected:
   void TearDown() override {
     // A helper thread drops what is left of its call after the result is there.
-    for (int i = 0; i < 10'000 && counted::alive != 0; ++i) std::this_thread::sleep_for(1ms);
+    for (int i = 0; i < 600'000 && counted::alive != 0; ++i) std::this_thread::sleep_for(1ms);
     EXPECT_EQ(counted::alive, 0);
   }
 };

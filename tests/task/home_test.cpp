@@ -134,7 +134,7 @@ task<> goes_home_with_visitors(weft::runtime* rt) {
 
   // Somebody waits there: it stays, until he has gone.
   auto reader = weft::spawn_on(rt->worker(1), reads_here, &c.client);
-  co_await settle();
+  co_await settle(rt);
   places = co_await visits(&c.client, rt->worker(0), 20);
   EXPECT_EQ(std::count(places.begin(), places.end(), second), 20);
   EXPECT_TRUE(co_await c.server.write_some(bytes("1")));
@@ -144,7 +144,7 @@ task<> goes_home_with_visitors(weft::runtime* rt) {
 
   // It waits at its new home as at the old one.
   auto late = weft::spawn_on(rt->worker(1), reads_here, &c.client);
-  co_await settle();
+  co_await settle(rt);
   EXPECT_TRUE(co_await c.server.write_some(bytes("2")));
   EXPECT_EQ(co_await late, first);
 }
@@ -212,13 +212,13 @@ task<int> refuses(tcp_stream* a, tcp_stream* b) {
   std::string too(1, 0);
   try {
     (void)co_await weft::choose(a->read_some(room(got)), b->read_some(room(too)),
-                                weft::sleep_op(1s));
+                                weft::sleep_op(1h));
     co_return 0;
   } catch (const std::logic_error&) {
     co_return -1;
   }
 }
-task<> two_homes_in_use() {
+task<> two_homes_in_use(weft::runtime* rt) {
   connection a = co_await connect_pair();
   connection b = co_await connect_pair();
   auto one = weft::spawn(waits_at_home, &a.client, std::thread::id());
@@ -227,7 +227,7 @@ task<> two_homes_in_use() {
   co_await weft::spawn(writes_at_home, &b.client, home);
   auto reads_a = weft::spawn(waits_at_home, &a.client, std::thread::id());
   auto reads_b = weft::spawn(waits_at_home, &b.client, std::thread::id());
-  co_await weft::sleep(20ms);
+  co_await settle(rt);
   EXPECT_EQ(co_await weft::spawn(refuses, &a.client, &b.client), -1);
   EXPECT_TRUE(co_await a.server.write_all(bytes("1")));
   EXPECT_TRUE(co_await b.server.write_all(bytes("1")));
@@ -236,7 +236,7 @@ task<> two_homes_in_use() {
 }
 TEST_P(HomeTest, AChoiceOfStreamsInUseInTwoPlacesIsRefused) {
   if (std::get<1>(GetParam()) == 1) GTEST_SKIP() << "of several workers";
-  run(two_homes_in_use());
+  run(two_homes_in_use(rt.get()));
 }
 
 task<> use_elsewhere(tcp_stream s) {

@@ -3,9 +3,13 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -52,6 +56,27 @@ class NetTest : public ::testing::TestWithParam<std::tuple<const char*, unsigned
 inline std::string name_of(const ::testing::TestParamInfo<std::tuple<const char*, unsigned>>& i) {
   return std::string(std::get<0>(i.param)) + "_" + std::to_string(std::get<1>(i.param));
 }
+/// A port that is taken, so that nobody listens there.
+class taken_port {
+ public:
+  taken_port() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address_;
+    auto* const any = reinterpret_cast<sockaddr*>(&address_);
+    EXPECT_EQ(::bind(fd_, any, size), 0);
+    EXPECT_EQ(::getsockname(fd_, any, &size), 0);
+  }
+  taken_port(const taken_port&) = delete;
+  taken_port& operator=(const taken_port&) = delete;
+  ~taken_port() { ::close(fd_); }
+  std::uint16_t number() const { return ntohs(address_.sin_port); }
+
+ private:
+  const int fd_;
+  sockaddr_in address_ = {};
+};
+
 inline weft::task<weft::tcp_listener> listen() {
   co_return (co_await weft::tcp_listener::bind("127.0.0.1", 0)).value();
 }

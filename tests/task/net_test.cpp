@@ -129,13 +129,8 @@ TEST_P(NetTest, CarriesMuchBothWaysAtOnce) {
 // ---------------------------------------------------------------- errors
 
 task<> refused() {
-  std::uint16_t port = 0;
-  {
-    const tcp_listener l = co_await listen();
-    port = l.address()->port();
-  }
-  co_await weft::sleep(1ms);  // a close on another worker
-  EXPECT_EQ((co_await tcp_stream::connect("127.0.0.1", port)).error(),
+  const taken_port nobodys;
+  EXPECT_EQ((co_await tcp_stream::connect("127.0.0.1", nobodys.number())).error(),
             std::errc::connection_refused);
 }
 TEST_P(NetTest, ConnectIsRefused) { run(refused()); }
@@ -166,10 +161,9 @@ TEST_P(NetTest, BindsAndConnectsByName) { run(by_name()); }
 task<> reset() {
   connection c = co_await connect_pair();
   EXPECT_TRUE(co_await c.client.write_all(bytes("never read")));
-  co_await weft::sleep(1ms);
+  std::string got(1, 0);
+  EXPECT_EQ((co_await c.server.read_some(room(got))).value(), 1U);
   c.server.close();  // with bytes unread: a reset
-  co_await weft::sleep(2ms);
-  std::string got(10, 0);
   EXPECT_EQ((co_await c.client.read_some(room(got))).error(), std::errc::connection_reset);
 }
 TEST_P(NetTest, AResetIsAnError) { run(reset()); }
@@ -234,25 +228,34 @@ task<> cancels_connect() {
   std::vector<tcp_stream> fill;
   EXPECT_TRUE(
       co_await ends_cancelled(weft::spawn(connect_into_nothing, l.address()->port(), &fill)));
-  const auto late =
-      co_await weft::timeout(tcp_stream::connect_op("127.0.0.1", l.address()->port()), 2ms);
-  EXPECT_EQ(late.error(), errc::timeout);
+  for (;;) {
+    auto late =
+        co_await weft::timeout(tcp_stream::connect_op("127.0.0.1", l.address()->port()), 2ms);
+    if (late) {
+      fill.push_back(std::move(*late));
+      continue;
+    }
+    EXPECT_EQ(late.error(), errc::timeout);
+    break;
+  }
 }
 TEST_P(NetTest, CancelsAConnect) { run(cancels_connect()); }
 
-task<> slow_writer(tcp_stream* s, int n) {
+/// It ends when the reader has been impatient.
+task<> slow_writer(tcp_stream* s, int n, const std::atomic<int>* timeouts) {
   for (int i = 0; i < n; ++i) {
     const std::string one(1, static_cast<char>(i));
     if (!co_await s->write_all(bytes(one))) co_return;
     if (i % 3 == 0) co_await weft::sleep(300us);
   }
+  while (*timeouts == 0) co_await weft::sleep(300us);
   s->close();
 }
 task<> read_with_timeouts(int n) {
   connection c = co_await connect_pair();
-  auto writer = weft::spawn(slow_writer, &c.client, n);
+  std::atomic<int> timeouts = 0;
+  auto writer = weft::spawn(slow_writer, &c.client, n, &timeouts);
   int got = 0;
-  int timeouts = 0;
   std::string buffer(3, 0);
   for (;;) {
     const auto r = co_await weft::timeout(c.server.read_some(room(buffer)), 100us);
@@ -265,7 +268,6 @@ task<> read_with_timeouts(int n) {
   }
   co_await std::move(writer);
   EXPECT_EQ(got, n);
-  EXPECT_GT(timeouts, 0);
 }
 TEST_P(NetTest, ATimeoutLosesNoByte) { run(read_with_timeouts(scaled(300))); }
 

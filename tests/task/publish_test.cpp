@@ -53,13 +53,19 @@ task<> sends(weft::oneshot_sender<int> tx, int v) {
   co_await settle();
   EXPECT_TRUE(tx.send(v));
 }
+task<> sends_when_told(weft::oneshot_sender<int> tx, int v, weft::event told) {
+  co_await told.wait();
+  EXPECT_TRUE(tx.send(v));
+}
 task<> leaves(weft::oneshot_sender<int>) { co_await settle(); }
 task<std::optional<int>> receives(weft::oneshot_receiver<int> rx) { co_return co_await rx.recv(); }
 task<> one_value() {
   auto [tx, rx] = weft::oneshot<int>();
-  auto sender = weft::spawn(sends, std::move(tx), 5);
+  const weft::event told;
+  auto sender = weft::spawn(sends_when_told, std::move(tx), 5, told);
   const auto late = co_await weft::choose(rx.recv_op(), weft::sleep_op(500us));
   EXPECT_EQ(late.index(), 1U);
+  told.set();
   EXPECT_EQ(co_await rx.recv(), 5);
   EXPECT_EQ(co_await rx.recv(), std::nullopt);
   co_await sender;

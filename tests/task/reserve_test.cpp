@@ -57,6 +57,7 @@ task<> gives_back_to_the_next() {
   auto place = co_await tx.reserve();
   auto sender =
       weft::spawn([](weft::sender<int> to) -> task<> { EXPECT_TRUE(co_await to.send(5)); }, tx);
+  co_await settle();
   auto other = weft::spawn(waits_for_place, tx, 6);
   co_await settle();
   EXPECT_FALSE(sender.is_finished());

@@ -2,11 +2,11 @@
 // scope, shield, all, any, cancellation: who ends when, and with what.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "task/support.hpp"
 
@@ -18,23 +18,24 @@ using weft::task_group;
 
 class Scope : public RuntimeTest {};
 
-task<> append(std::vector<int>* into, int value, std::chrono::milliseconds after) {
+// Two workers may do so at once.
+task<> count(std::atomic<int>* ended, std::chrono::milliseconds after) {
   co_await weft::sleep(after);
-  into->push_back(value);
+  ++*ended;
 }
-task<int> body_with_children(task_group& g, std::vector<int>* into) {
-  g.spawn(append, into, 2, 2ms).detach();
-  weft::spawn(append, into, 1, 1ms).detach();
+task<int> body_with_children(task_group& g, std::atomic<int>* ended) {
+  g.spawn(count, ended, 2ms).detach();
+  weft::spawn(count, ended, 1ms).detach();
   co_return 7;
 }
-task<int> waits_for_children(std::vector<int>* into) {
-  const int r = co_await weft::scope(body_with_children, into);
-  EXPECT_EQ(into->size(), 2U);
+task<int> waits_for_children(std::atomic<int>* ended) {
+  const int r = co_await weft::scope(body_with_children, ended);
+  EXPECT_EQ(*ended, 2);
   co_return r;
 }
 TEST_P(Scope, EndsWithItsChildren) {
-  std::vector<int> seen;
-  EXPECT_EQ(run(waits_for_children(&seen)), 7);
+  std::atomic<int> ended{0};
+  EXPECT_EQ(run(waits_for_children(&ended)), 7);
 }
 
 task<> fails(std::chrono::milliseconds after) {
@@ -97,7 +98,7 @@ TEST_P(Scope, ItsDeadlineThrows) {
 }
 
 task<> clean_up(bool* done) {
-  co_await weft::sleep(2ms);
+  co_await weft::sleep(20ms);
   *done = true;
 }
 task<> shielded(bool* done) {
@@ -106,7 +107,7 @@ task<> shielded(bool* done) {
 }
 task<> cancels_shielded(bool* done) {
   auto h = weft::spawn(shielded, done);
-  co_await weft::sleep(1ms);
+  co_await settle();
   h.cancel();
   try {
     co_await h;

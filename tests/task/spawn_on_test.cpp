@@ -81,7 +81,7 @@ task<> joins_abroad(weft::runtime_handle there, int n) {
     auto bad = weft::spawn_on(there, fails, i);
     EXPECT_THROW(co_await bad, std::runtime_error);
     auto chosen = weft::spawn_on(there, square, i);
-    const auto r = co_await weft::timeout(chosen.join_op(), 60s);
+    const auto r = co_await weft::timeout(chosen.join_op(), 1h);
     EXPECT_TRUE(r && *r == i * i);
     auto dropped = weft::spawn_on(there, square, i);
     static_cast<void>(co_await weft::timeout(dropped.join_op(), 1us));

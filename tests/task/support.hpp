@@ -20,9 +20,18 @@ inline int scaled(int n) {
   return std::max(1, static_cast<int>(n * scale));
 }
 
-/// Long enough for whatever is ready to have run.
-inline weft::task<> settle() {
-  for (int i = 0; i < 3; ++i) co_await weft::sleep(std::chrono::milliseconds(1));
+/// The runtime of the test that runs.
+inline weft::runtime* under_test = nullptr;
+
+inline weft::task<> nap() { co_await weft::sleep(std::chrono::milliseconds(1)); }
+/// Until whatever is ready has run, what that wakes, and what that wakes in turn: a worker wakes
+/// who naps on it only when it has run all that it had, however slow its thread is.
+inline weft::task<> settle(weft::runtime* rt = under_test) {
+  for (int i = 0; i < 3; ++i) {
+    std::vector<weft::join_handle<void>> naps;
+    for (unsigned w = 0; w < rt->workers(); ++w) naps.push_back(weft::spawn_on(rt->worker(w), nap));
+    for (auto& n : naps) co_await n;
+  }
 }
 
 /// Joins all of them.
@@ -44,6 +53,8 @@ weft::task<bool> ends_cancelled(weft::join_handle<T>* h) {
 
 class RuntimeTest : public ::testing::TestWithParam<unsigned> {
  protected:
+  RuntimeTest() { under_test = &rt; }
+  ~RuntimeTest() override { under_test = nullptr; }
   static weft::runtime_options options() {
     weft::runtime_options o;
     o.workers = GetParam();
