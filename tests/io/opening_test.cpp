@@ -29,8 +29,12 @@ class opening : public on_worker {
     before = open_descriptors();
   }
   void TearDown() override {
-    EXPECT_EQ(open_descriptors(), before);
+    EXPECT_TRUE(drive_to_before());
     io::close(listener);
+  }
+  /// Lookups that go on hold descriptors for a while; some may have when `before` was counted.
+  bool drive_to_before() {
+    return drive([this] { return open_descriptors() <= before; });
   }
 
   /// Performs it to the end.
@@ -72,9 +76,13 @@ TEST_P(opening, connects_by_name_and_tries_each_address) {
 }
 
 TEST_P(opening, tells_that_it_was_refused) {
-  io::close(listener);
-  --before;
+  // Its port is taken, and nobody listens there.
+  const int nobodys = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const io::address here = loopback();
+  ASSERT_EQ(::bind(nobodys, &here.any, here.size), 0);
+  ASSERT_EQ(io::local_address(nobodys, at), 0);
   EXPECT_EQ(open("127.0.0.1", at.port()), -ECONNREFUSED);
+  ::close(nobodys);
 }
 
 TEST_P(opening, refuses_names_that_are_too_long) {
@@ -102,8 +110,6 @@ TEST_P(opening, abandoned_at_any_time_leaves_nothing) {
       it->abandon();
       for (int i = 0; i < 3; ++i) w->turn(0);
     }
-  // Lookups that go on hold no descriptor for long.
-  EXPECT_TRUE(drive([&] { return open_descriptors() == before; }));
 }
 
 TEST_P(opening, that_was_never_begun_is_released) {

@@ -101,7 +101,7 @@ TEST_P(stream, a_reader_that_lost_leaves_the_bytes) {
   EXPECT_EQ(write(a, "kept"), written::sent);
   settle();
   EXPECT_EQ(p.wakes, 0);
-  EXPECT_EQ(read_now(b), "kept");
+  EXPECT_EQ(read_all(b, 4), "kept");
 }
 
 TEST_P(stream, what_the_kernel_does_not_take_is_sent_in_the_background) {
@@ -198,7 +198,7 @@ TEST_P(stream, a_cancelled_scope_ends_that_with_a_reset) {
   std::string part(65536, 0);
   std::int64_t n;
   do n = io::read_some(b, part.data(), part.size());
-  while (n > 0);
+  while (n > 0 || n == -EAGAIN);  // the reset may be on its way yet
   EXPECT_EQ(n, -ECONNRESET);
 }
 
@@ -244,10 +244,6 @@ TEST_P(stream, look_asks_the_kernel_when_nobody_else_does) {
   EXPECT_EQ(read_now(b), "");
   io::look(b, direction::in);
   EXPECT_EQ(write(a, "x"), written::sent);
-  bool seen = false;
-  for (int i = 0; i < 1000 && !seen; ++i) {
-    ++w->count().runs;  // tasks run, and the worker does not poll
-    seen = io::look(b, direction::in);
-  }
-  EXPECT_TRUE(seen);
+  do ++w->count().runs;  // tasks run, and the worker does not poll
+  while (!io::look(b, direction::in));
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -174,6 +175,16 @@ inline sockaddr_in loopback() {
   a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return a;
 }
+/// An address that nobody else uses, where the whole network is this machine's: a port there that
+/// has been given back is given to no other process.
+inline sockaddr_in loopback_of_our_own() {
+  sockaddr_in a = loopback();
+#ifdef __linux__
+  const auto process = static_cast<std::uint32_t>(::getpid());
+  a.sin_addr.s_addr = htonl(0x7f800001U | (process & 0x3fffffU) << 1);
+#endif
+  return a;
+}
 
 /// A file of its own with that text, at its beginning.
 inline unique_fd file_of(const std::string& text) {
@@ -189,17 +200,17 @@ inline unique_fd file_of(const std::string& text) {
 inline sockaddr* generic(sockaddr_in& a) { return reinterpret_cast<sockaddr*>(&a); }
 
 /// A socket with a port of its own, not listening yet.
-inline unique_fd bound(sockaddr_in& address) {
+inline unique_fd bound(sockaddr_in& address, sockaddr_in where = loopback()) {
   unique_fd s = tcp_socket();
-  address = loopback();
+  address = where;
   socklen_t size = sizeof address;
   if (::bind(s.get(), generic(address), size) != 0) std::abort();
   if (::getsockname(s.get(), generic(address), &size) != 0) std::abort();
   return s;
 }
 
-inline unique_fd listening(sockaddr_in& address) {
-  unique_fd s = bound(address);
+inline unique_fd listening(sockaddr_in& address, sockaddr_in where = loopback()) {
+  unique_fd s = bound(address, where);
   if (::listen(s.get(), 128) != 0) std::abort();
   return s;
 }
@@ -221,7 +232,10 @@ inline void put(int fd, const std::string& data) {
   ASSERT_EQ(::write(fd, data.data(), data.size()), static_cast<ssize_t>(data.size()));
 }
 
+/// What has been sent through the loopback device may be on its way yet: waits for it.
 inline std::string take(int fd) {
+  pollfd something = {fd, POLLIN, 0};
+  ::poll(&something, 1, -1);
   char data[256];
   const ssize_t n = ::read(fd, data, sizeof data);
   return n < 0 ? std::strerror(errno) : std::string(data, static_cast<std::size_t>(n));
