@@ -300,10 +300,13 @@ TEST(mixed, choices_over_local_and_shared_channels_timers_and_cancels) {
   left.at.post(end_left);
   right.at.post(end_right);
   for (std::thread& t : threads) t.join();
+  int plain = 0;
   for (const auto& side : choosers) {
     expect_agreement(side, arm_kind::local_put, arm_kind::local_get);
-    for (const chooser* c : side) EXPECT_GT(c->plain, 0);
+    // Each of them, had they begun at once: whoever comes late may find the channel closed.
+    for (const chooser* c : side) plain += c->plain;
   }
+  EXPECT_GT(plain, 0);
   std::vector<chooser*> everybody = choosers[0];
   everybody.insert(everybody.end(), choosers[1].begin(), choosers[1].end());
   expect_agreement(everybody, arm_kind::common_put, arm_kind::common_get);

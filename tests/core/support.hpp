@@ -27,7 +27,7 @@ inline int scaled(int n, int least = 1) {
 /// wake-up that was lost cannot be brought back.
 class watchdog {
  public:
-  explicit watchdog(std::string what, std::chrono::seconds patience = std::chrono::seconds(240))
+  explicit watchdog(std::string what, std::chrono::seconds patience = std::chrono::seconds(1800))
       : what_(std::move(what)), thread_([this, patience] { watch(patience); }) {}
   watchdog(const watchdog&) = delete;
   watchdog& operator=(const watchdog&) = delete;

@@ -50,6 +50,7 @@ class WEFT_API gate {
   void tell(worker* home) noexcept;
 
  private:
+  friend struct gate_queue;  // of the tests: who waits
   enum : int { free, held, wanted };
   struct waiter : list_node {
     bool admitted = false;
