@@ -238,7 +238,8 @@ TEST(foreign_call, kinds_of_answers) {
 TEST(foreign_call, the_request_given_back_short_long_and_lent) {
   sleeper s;
   queue& q = *queue::make(10, nullptr);
-  static int released = 0;
+  static int released;
+  released = 0;
   std::string lent = "lent bytes";
   const std::string bytes[] = {"short", std::string(1000, 'x')};
   const auto echo = [&](call* c, const std::string& expected) {
