@@ -98,7 +98,7 @@ TEST_P(Shared, PlainThreadsOnTheOtherSide) {
       local here, count = weft.channel(), 0
       weft.spawn(function() for i = 1, n do here:put(i) end end)
       for _ = 1, 3 * n do
-        local v = weft.choose(input:get_op(), here:get_op(), weft.sleep_op(100)):perform()
+        local v = weft.choose(input:get_op(), here:get_op(), weft.sleep_op(3600)):perform()
         if type(v) == "string" then out:put(v .. "!") end
         count = count + 1
       end
@@ -209,7 +209,7 @@ TEST_P(Shared, AStateThatClosesLeavesNothingAtTheChannel) {
   auto [tx, rx] = weft::channel<value>();
   lua.set("input", weft::share(rx));
   auto waiting = rt.spawn([](weft::lua_state* l) { return l->run("input:get()"); }, &lua);
-  run(settle());
+  run(settle(&rt));
   run(lua.close());
   EXPECT_FALSE(tx.try_send(1));
 }
@@ -219,7 +219,7 @@ TEST_P(Shared, TheLastSenderClosesTheChannel) {
   lua.set("input", weft::share(ends.second));
   auto h =
       rt.spawn([](weft::lua_state* l) { return l->run("return select('#', input:get())"); }, &lua);
-  run(settle());
+  run(settle(&rt));
   {
     const weft::sender<value> last = std::move(ends.first);
   }

@@ -182,7 +182,7 @@ TEST_P(State, ACancelledFiberCancelsItsTask) {
     return f:status()
   )"));
   EXPECT_EQ(got[0].as_bytes(), "cancelled");
-  run(settle());
+  while (*cancelled == 0) run(nap());
   EXPECT_EQ(*cancelled, 1);
 }
 
@@ -190,7 +190,7 @@ namespace {
 
 weft::task<bool> cancel_a_call(weft::lua_state* lua) {
   auto h = weft::spawn([](weft::lua_state* l) { return l->call("stuck"); }, lua);
-  co_await weft::sleep(5ms);
+  while (!co_await lua->call<bool>("is_stuck")) co_await weft::sleep(1ms);
   h.cancel();
   const bool ended = co_await ends_cancelled(&h);
   co_return ended&& co_await lua->call<bool>("was_cancelled");
@@ -201,11 +201,13 @@ weft::task<bool> cancel_a_call(weft::lua_state* lua) {
 TEST_P(State, ACancelledTaskCancelsItsFiber) {
   run(lua.run(R"(
     local weft = require "weft"
-    local cancelled = false
+    local stuck_there, cancelled = false, false
     function stuck()
       weft.defer(function() cancelled = true end)
+      stuck_there = true
       weft.sleep(1000)
     end
+    function is_stuck() return stuck_there end
     function was_cancelled() return cancelled end
   )"));
   EXPECT_TRUE(run(cancel_a_call(&lua)));
@@ -225,7 +227,7 @@ TEST_P(State, ClosesWithFibersThatWait) {
         return l->run("weft.daemon(function() weft.sleep(1000) end) weft.sleep(1000)");
       },
       &lua);
-  while (*begun == 0) run(settle());
+  while (*begun == 0) run(nap());
   run(lua.close());
   EXPECT_EQ(*cancelled, 1);
   EXPECT_EQ(failure(lua.run("return 1")), "weft: the Lua state is closed");
@@ -241,7 +243,7 @@ TEST_P(State, IsClosedByTheEndOfTheRuntime) {
   other->block_on(inner.run("x = 1"));
   other->spawn([](weft::lua_state* l) { return l->run("require 'weft'.sleep(1000)"); }, &inner)
       .detach();
-  other->block_on(settle());
+  other->block_on(settle(other.get()));
   other.reset();
 }
 

@@ -345,7 +345,7 @@ const char* guest_close(const struct guest_host* host) {
 /* Does not return. */
 static void be_child(guest* g) {
   guest mine;
-  alarm(60);
+  alarm(1800);
   expect_closed(g);
   lua_close(g->L);
   guest_open(&mine, g->host);
