@@ -24,8 +24,11 @@ if [ ! -e "$root/.complete" ]; then
   mkdir -p build/nginx/debs "$root"
   cd build/nginx/debs
   # Lists that are too old name packages that have been replaced.
-  get() { apt-get -qq -o APT::Sandbox::User=root download "${packages[@]}" >/dev/null; }
-  get 2>/dev/null || { as_root apt-get -qq -o DPkg::Lock::Timeout=600 update >/dev/null 2>&1; get; } ||
+  # A network that is slow, or takes packets and answers none, is no failure.
+  patient=(-qq -o Acquire::Retries=3 -o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30)
+  get() { timeout 600 apt-get "${patient[@]}" -o APT::Sandbox::User=root download "${packages[@]}" >/dev/null; }
+  get 2>/dev/null ||
+    { as_root timeout 600 apt-get "${patient[@]}" -o DPkg::Lock::Timeout=600 update >/dev/null 2>&1; get; } ||
     give_up "its packages cannot be downloaded"
   for deb in *.deb; do dpkg -x "$deb" "$root"; done
   ! LD_LIBRARY_PATH=$(echo "$root"/{usr/,}lib/*-linux-gnu | tr ' ' :) ldd "$root"/usr/sbin/nginx \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What the tests of nginx ask. A request is a command: "echo TEXT", "sleep MS", "fail STATUS TEXT", "nothing",
- * "parts A B C", "never" (until nobody waits), "count" -> "running most-at-once cancelled", "ended" -> how many pollers have got NULL. With the configuration
+ * What the tests of nginx ask. A request is a command: "echo TEXT", "sleep MS", "meet N" (until N of these are there at
+ * once, or nobody waits), "fail STATUS TEXT", "nothing",
+ * "parts A B C", "never" (until nobody waits), "count" -> "running cancelled", "ended" -> how many pollers have got NULL. With the configuration
  * "stuck" it never polls. */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,16 +13,16 @@
 #include "weft/foreign.h"
 
 static const weft_foreign *weft;
-static atomic_int running, most, cancelled, ended;
+static atomic_int running, meeting, cancelled, ended;
 
 static void nap(long milliseconds) {
   const struct timespec length = {milliseconds / 1000, milliseconds % 1000 * 1000000};
   nanosleep(&length, NULL);
 }
 
-/* Whether the whole time has passed. */
-static int sleep_unless_cancelled(weft_task *task, long milliseconds) {
-  for (long slept = 0; slept < milliseconds; slept += 5) {
+/* Whether the whole time has passed, or as many have met. */
+static int sleep_unless_cancelled(weft_task *task, long milliseconds, int parties) {
+  for (long slept = 0; slept < milliseconds && (parties == 0 || atomic_load(&meeting) < parties); slept += 5) {
     nap(5);
     if (!weft->task_cancelled(task)) continue;
     atomic_fetch_add(&cancelled, 1);
@@ -32,12 +33,12 @@ static int sleep_unless_cancelled(weft_task *task, long milliseconds) {
 
 static void *work(void *argument) {
   weft_task *task = argument;
-  const int now = atomic_fetch_add(&running, 1) + 1;
-  int seen = atomic_load(&most);
-  while (now > seen && !atomic_compare_exchange_weak(&most, &seen, now)) continue;
+  atomic_fetch_add(&running, 1);
   const char *request = weft->request(task, NULL);
   const long milliseconds = strncmp(request, "sleep ", 6) == 0 ? atol(request + 6) : 1L << 40;
-  const int whole = sleep_unless_cancelled(task, milliseconds);
+  const int parties = strncmp(request, "meet ", 5) == 0 ? atoi(request + 5) : 0;
+  if (parties > 0) atomic_fetch_add(&meeting, 1);
+  const int whole = sleep_unless_cancelled(task, milliseconds, parties);
   atomic_fetch_sub(&running, 1);
   weft->respond_copy(task, 0, whole ? "slept" : "cancelled", whole ? 5 : 9);
   return NULL;
@@ -64,8 +65,7 @@ static void answer_parts(weft_task *task, const char *request) {
 
 static void answer_count(weft_task *task) {
   char text[64];
-  const int size = snprintf(text, sizeof text, "%d %d %d", atomic_load(&running), atomic_load(&most),
-                            atomic_load(&cancelled));
+  const int size = snprintf(text, sizeof text, "%d %d", atomic_load(&running), atomic_load(&cancelled));
   weft->respond_copy(task, 0, text, (size_t)size);
 }
 

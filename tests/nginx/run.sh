@@ -35,7 +35,7 @@ openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/key.pem" -out "$dir/cert
 
 languages=()
 if command -v go > /dev/null; then
-  (cd examples/foreign/go-echo && go build -buildmode=c-shared -o "$dir/libecho_go.so" .) && languages+=(go) ||
+  (cd examples/foreign/go-echo && GOTOOLCHAIN=local GOPROXY=off go build -buildmode=c-shared -o "$dir/libecho_go.so" .) && languages+=(go) ||
     fail "the library in Go does not compile"
 else
   skip "Go: no go"
@@ -57,26 +57,34 @@ else
   skip "Java: weft's loader is not built, or no javac"
 fi
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+patience=600 # seconds: what takes longer hangs
 # start NAME [configuration]: sets $port, $tls_port, $folder and $master
 start() {
   folder=$dir/$1
-  port=$(free_port) tls_port=$(free_port)
-  mkdir -p "$folder"
-  cp "$dir"/*.pem "$folder"
-  echo "listen 127.0.0.1:$tls_port ssl;" > "$folder/listen_tls.conf"
-  if ! examples/nginx/start.sh "$folder" "$port" ${2:+"$2"} > "$folder/out" 2>&1; then
-    fail "$1: nginx does not start" "$folder/out" "$folder/error.log"
-    return 1
-  fi
-  for _ in $(seq 600); do [ -s "$folder/nginx.pid" ] && break; sleep 0.05; done
-  master=$(cat "$folder/nginx.pid")
+  # Ports that the kernel deals out to nobody, where somebody may be all the same: then others.
+  for _ in $(seq 10); do
+    port=$((RANDOM % 10000 * 2 + 10000)) tls_port=$((port + 1))
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    cp "$dir"/*.pem "$folder"
+    echo "listen 127.0.0.1:$tls_port ssl;" > "$folder/listen_tls.conf"
+    if examples/nginx/start.sh "$folder" "$port" ${2:+"$2"} > "$folder/out" 2>&1; then
+      for _ in $(seq $((patience * 20))); do [ -s "$folder/nginx.pid" ] && break; sleep 0.05; done
+      master=$(cat "$folder/nginx.pid")
+      return
+    fi
+    grep -q 'Address already in use' "$folder/error.log" || break
+  done
+  fail "$1: nginx does not start" "$folder/out" "$folder/error.log"
+  return 1
 }
+# Also one that nobody has waited for has ended.
+has_ended() { ! kill -0 "$1" 2> /dev/null || grep -q '^State:.*Z' "/proc/$1/status" 2> /dev/null; }
 # Ends it as nginx's users do, and looks at what it has to say.
 stop() {
   kill -QUIT "$master" 2> /dev/null
-  for _ in $(seq 600); do kill -0 "$master" 2> /dev/null || break; sleep 0.05; done
-  if kill -0 "$master" 2> /dev/null; then fail "$1: nginx does not end" "$folder/error.log"; else ok; fi
+  for _ in $(seq $((patience * 20))); do has_ended "$master" && break; sleep 0.05; done
+  if has_ended "$master"; then ok; else fail "$1: nginx does not end" "$folder/error.log"; fi
   rm -f "$folder/nginx.pid"
   if grep -E '\[(error|crit|alert|emerg)\]|exited (on signal|with code [^0])' "$folder/error.log" > "$folder/bad"; then
     fail "$1: nginx complains" "$folder/bad"
@@ -86,7 +94,7 @@ stop() {
 }
 # ask PROGRAM arguments...: a test in Lua, which prints its counts
 ask() {
-  LD_LIBRARY_PATH='' timeout -k 5 60 "$build/bin/weft" run "$@" > "$dir/out" 2>&1
+  LD_LIBRARY_PATH='' timeout -k 5 $patience "$build/bin/weft" run "$@" > "$dir/out" 2>&1
   local status=$?
   local good bad
   read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$dir/out")
@@ -99,7 +107,7 @@ try() {
   export WEFT_TEST_WAY=$2
   WORKERS=1 start "$1" tests/nginx/nginx.conf || return
   ask tests/nginx/test.lua "$port" "$2" "${languages[@]}"
-  [ "$(curl -sk --max-time 20 "https://127.0.0.1:$tls_port/")" = "in the handshake" ] && ok ||
+  [ "$(curl -sk --max-time $patience "https://127.0.0.1:$tls_port/")" = "in the handshake" ] && ok ||
     fail "$1: want a call in ssl_certificate_by_lua" "$folder/error.log"
   stop "$1"
   [ -z "$quick" ] || return
@@ -126,8 +134,8 @@ refuse() {  # NAME WHY build.sh's arguments...
   [ -e "$other" ] || { fail "$name: it is not built" "$dir/built"; return; }
   export WEFT_TEST_WAY=auto WEFT_TEST_MODULE=$other
   start "$name" tests/nginx/nginx.conf || return
-  [ "$(curl -s --max-time 20 "http://127.0.0.1:$port/way")" = socket ] && ok || fail "$name: want the socket"
-  [ "$(curl -s --max-time 20 "http://127.0.0.1:$port/ask?echo%20hello")" = "true hello" ] && ok || fail "$name: want an echo"
+  [ "$(curl -s --max-time $patience "http://127.0.0.1:$port/way")" = socket ] && ok || fail "$name: want the socket"
+  [ "$(curl -s --max-time $patience "http://127.0.0.1:$port/ask?echo%20hello")" = "true hello" ] && ok || fail "$name: want an echo"
   grep -q "warn.*not by an eventfd.*$why" "$folder/error.log" && ok || fail "$name: want '$why'" "$folder/error.log"
   stop "$name"
   unset WEFT_TEST_MODULE
@@ -141,7 +149,7 @@ fi
 
 # The example as it stands.
 if start example; then
-  [ "$(curl -s --max-time 20 "http://127.0.0.1:$port/")" = "slept 50 ms" ] && ok || fail "example: want slept 50 ms"
+  [ "$(curl -s --max-time $patience "http://127.0.0.1:$port/")" = "slept 50 ms" ] && ok || fail "example: want slept 50 ms"
   stop example
 fi
 
