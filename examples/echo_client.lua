@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Talks to echo_server.lua: weft run examples/echo_client.lua host port [clients [messages]]
--- Each client sends its messages, checks that each comes back, and gives up after 5 s.
+-- Each client sends its messages, checks that each comes back, and gives up after a minute.
 
 local weft = require "weft"
 
@@ -20,7 +20,7 @@ end
 local function read_exactly(stream, n)
   local parts = {}
   while n > 0 do
-    local bytes, message = read_some(stream, 5)
+    local bytes, message = read_some(stream, 60)
     if not bytes then error(message or "the server has ended", 0) end
     parts[#parts + 1] = bytes
     n = n - #bytes
@@ -36,7 +36,7 @@ local function talk(id)
     assert(read_exactly(stream, #text) == text)
   end
   assert(stream:shutdown("w"))            -- no more from us
-  assert(read_some(stream, 5) == nil)     -- and no more from the server
+  assert(read_some(stream, 60) == nil)     -- and no more from the server
   stream:close()
 end
 

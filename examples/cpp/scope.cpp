@@ -17,7 +17,7 @@ weft::task<> worker(int id, std::chrono::milliseconds d) {
 
 weft::task<int> wait_for_all() {
   weft::spawn(worker, 1, 5ms).detach();
-  weft::spawn(worker, 2, 10ms).detach();
+  weft::spawn(worker, 2, 50ms).detach();
   co_return 7;  // the scope returns it when both have ended
 }
 

@@ -12,7 +12,7 @@ weft::task<> say(const char* what, std::chrono::milliseconds after) {
 
 weft::task<> run() {
   // Three sleeps at once take as long as the longest.
-  co_await weft::all(say("third", 30ms), say("first", 10ms), say("second", 20ms));
+  co_await weft::all(say("third", 90ms), say("first", 10ms), say("second", 50ms));
   // --> first
   // --> second
   // --> third

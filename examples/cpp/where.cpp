@@ -35,10 +35,12 @@ weft::task<> run(weft::runtime* rt) {
 
   auto [tx, rx] = weft::channel<int>();
   auto waiter = weft::spawn(waits, rx);
-  co_await weft::sleep(20ms);
-  for (const weft::task_info& t : rt->tasks())
-    if (t.name == "waits")
+  for (bool found = false; !found; co_await weft::yield())  // until it has got that far
+    for (const weft::task_info& t : rt->tasks()) {
+      if (t.name != "waits" || !t.waiting) continue;
       std::printf("%s for: %s\n", t.name.c_str(), t.waiting);  // --> waits for: receive
+      found = true;
+    }
   tx.close();
   co_await waiter;
 }
@@ -46,7 +48,7 @@ weft::task<> run(weft::runtime* rt) {
 int main() {
   weft::runtime_options options;
   options.workers = 2;
-  options.watchdog = 10s;  // names a task that runs for so long without waiting
+  options.watchdog = 60s;  // names a task that runs for so long without waiting
   weft::runtime rt(options);
   rt.block_on(run(&rt));
 }

@@ -8,7 +8,7 @@ weft.run(function()
     for i, place in ipairs { "attic", "cellar", "garden" } do
       s:spawn(function()
         weft.sleep(0.05 * i)
-        found = place
+        found = found or place
         s:cancel()
       end)
     end

@@ -12,7 +12,7 @@ weft.run(function()
   local what, v = weft.choose(
     letters:get_op():wrap(function(s) return "a letter", s end),
     numbers:get_op():wrap(function(n) return "a number", n end),
-    weft.sleep_op(5):wrap(function() return "nothing" end)
+    weft.sleep_op(60):wrap(function() return "nothing" end)
   ):perform()
   print(what, v)                          --> a number	42
 

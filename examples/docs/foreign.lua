@@ -3,7 +3,7 @@ local weft = require "weft"
 
 weft.run(function()
   -- libupper.so, from LD_LIBRARY_PATH or package.cpath; or a path.
-  local upper = assert(weft.foreign.load("upper", nil, { timeout = 5 }))
+  local upper = assert(weft.foreign.load("upper", nil, { timeout = 60 }))
 
   -- Any name is a request; it waits without blocking, so others run meanwhile.
   local ok, answer = upper:shout("hello")
@@ -16,7 +16,7 @@ weft.run(function()
   -- As an operation, beside others. A lost one is cancelled, and the library can see that.
   print(weft.choose(
     upper:shout_op("in time"):wrap(function(_, a) return a end),
-    weft.sleep_op(5):wrap(function() return "too late" end)
+    weft.sleep_op(60):wrap(function() return "too late" end)
   ):perform())                                          --> IN TIME
 
   -- Bytes outside the collector are lent, not copied. (The library is free to change what it is lent.)

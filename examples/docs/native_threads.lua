@@ -12,7 +12,7 @@ weft.run(function()
   --> frame 3
 
   -- Completed by a thread: an operation as any other.
-  print(weft.timeout(engine.fetch "a page", 10):perform()) --> the text of a page
+  print(weft.timeout(engine.fetch "a page", 60):perform()) --> the text of a page
 
   -- On a thread of its own: other fibers go on meanwhile.
   print(engine.checksum "abc") --> 294

@@ -9,7 +9,7 @@ weft.run(function()
     end
     s:spawn(function() for j = 1, 100 do jobs:put(j) end jobs:close() end)
     local sum = 0
-    for _ = 1, 100 do sum = sum + weft.timeout(done:get_op(), 5):perform() end
+    for _ = 1, 100 do sum = sum + weft.timeout(done:get_op(), 60):perform() end
     print(sum) --> 338350
   end)
 end)

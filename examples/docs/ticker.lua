@@ -8,7 +8,8 @@ weft.run(function()
   print(weft.now() - start >= 0.015)      --> true
   print(ticker:next())                    --> nil	closed	closed
 
-  local limiter = weft.limiter { rate = 1000, burst = 2 }
+  local limiter = weft.limiter { rate = 0.01, burst = 2 } -- two at once, then one in 100 s
   print(limiter:try(), limiter:try(), limiter:try()) --> true	true	false
-  limiter:wait()                          -- some 1 ms
+  local quick = weft.limiter { rate = 1000 }
+  for _ = 1, 3 do quick:wait() end        -- one each millisecond
 end)

@@ -13,6 +13,6 @@ weft.run(function()
 
   local client = assert(weft.net.socket { type = "datagram" })
   client:sendto("hello", server:address())
-  print((weft.timeout(client:recvfrom_op(), 5):perform())) --> HELLO
+  print((weft.timeout(client:recvfrom_op(), 60):perform())) --> HELLO
   client:close()
 end)

@@ -30,13 +30,15 @@ static Uint32 on_timer(Uint32 interval, void* own) {
   return interval;
 }
 
-static void run_loop(lua_side* side) {
+/* Until the script is over and SDL's timer, a thread of its own, has come too. */
+static void run_loop(lua_side* side, SDL_atomic_t* own) {
   SDL_Event event;
   while (!side->over && SDL_WaitEvent(&event)) {
     if (event.type != lua_event) continue;
     lua_side_step(side);
     SDL_SemPost(handled);
   }
+  while (SDL_AtomicGet(own) == 0) SDL_Delay(1);
 }
 
 int main(int argc, char** argv) {
@@ -51,7 +53,7 @@ int main(int argc, char** argv) {
   lua_side_open(&side, argv[1]);
   watcher = SDL_CreateThread(watch, "lua", &side);
   SDL_AddTimer(1, on_timer, &own);
-  run_loop(&side);
+  run_loop(&side, &own);
   SDL_AtomicSet(&ending, 1);
   SDL_SemPost(handled);
   SDL_WaitThread(watcher, NULL);

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Writes 64 MiB at once to slow_server.lua behind a proxy; must be held back until it reads.
+-- Writes 64 MiB at once to slow_server.lua behind a proxy; must be held back until it reads, which it does when
+-- there is a second connection.
 
 local weft = require "weft"
 
@@ -14,8 +15,14 @@ weft.run(function()
     end
     assert(stream:shutdown("w"))
   end)
-  weft.sleep(0.25)
+  -- Until it gets on no more.
+  local before
+  repeat
+    before = written
+    weft.sleep(0.25)
+  until written == before
   local held = written < 32 and "held back" or "not held back, after " .. written .. " MiB"
+  assert(weft.net.tcp.connect("127.0.0.1", tonumber(arg[1]))):close()
   writer:join()
   local parts = {}
   while true do

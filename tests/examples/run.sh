@@ -23,6 +23,10 @@ build=$(readlink -f "$build") || exit 2
 
 export LUA_PATH="$build/share/lua/?.lua;$build/share/lua/?/init.lua;;"
 dir=$(mktemp -d)
+patience=600  # seconds: what takes longer hangs
+# An address of our own: no other process is given a port there that we have given back.
+own=127.0.0.1
+[ "$(uname)" != Linux ] || own=127.$((RANDOM % 200 + 20)).$((RANDOM % 250)).$((RANDOM % 250 + 1))
 servers=()
 stop_servers() {
   for pid in "${servers[@]}"; do kill "$pid" 2> /dev/null; wait "$pid" 2> /dev/null; done
@@ -52,7 +56,7 @@ same() {
 run() {
   local name=$1
   shift
-  if timeout -k 2 60 $runner "$@" > "$dir/out" 2> "$dir/err" < /dev/null; then
+  if timeout -k 2 $patience $runner "$@" > "$dir/out" 2> "$dir/err" < /dev/null; then
     if [ -s "$dir/err" ]; then fail "$name" "text on stderr" "$dir/err"; return 1; fi
     ok
   else
@@ -63,16 +67,15 @@ run() {
 
 # serve NAME program args...: starts a server, waits for its first line, sets $port and $pid
 serve() {
-  local name=$1 log=$dir/$1.log n=0
+  local name=$1 log=$dir/$1.log until=$((SECONDS + patience))
   shift
   : > "$log"
   $runner "$@" > "$log" 2> "$log.err" < /dev/null &
   pid=$!
   servers+=("$pid")
-  while [ $n -lt 200 ] && ! grep -q listening "$log"; do
+  while [ $SECONDS -lt $until ] && ! grep -q listening "$log"; do
     kill -0 "$pid" 2> /dev/null || break
     sleep 0.05
-    n=$((n + 1))
   done
   port=$(awk '/^listening on/ { print $NF; exit }' "$log")
   if [ -z "$port" ]; then fail "$name" "it does not listen" "$log" "$log.err"; return 1; fi
@@ -183,28 +186,28 @@ examples() {
     LC_ALL=C tr -cs 'A-Za-z' '\n' < "$text" | grep -c . | awk '{ print 2 * $1 }' > "$dir/want"
     same "pipeline.lua, three files" "$dir/want" "$dir/got"
   fi
-  if timeout 20 $runner examples/pipeline.lua "$dir/nowhere" > "$dir/out" 2> "$dir/err" < /dev/null; then
+  if timeout $patience $runner examples/pipeline.lua "$dir/nowhere" > "$dir/out" 2> "$dir/err" < /dev/null; then
     fail pipeline.lua "no error for a file that does not exist"
   elif grep -q nowhere "$dir/err"; then ok; else fail pipeline.lua "want the file's name" "$dir/err"; fi
 
   # Echo, in two processes.
-  serve echo_server.lua examples/echo_server.lua 127.0.0.1 0 || return
+  serve echo_server.lua examples/echo_server.lua "$own" 0 || return
   echo_pid=$pid echo_port=$port
-  if run echo_client.lua examples/echo_client.lua 127.0.0.1 "$echo_port" 50 20; then
+  if run echo_client.lua examples/echo_client.lua "$own" "$echo_port" 50 20; then
     echo "50 clients, 20 messages each: all came back" > "$dir/want"
     same echo_client.lua "$dir/want" "$dir/out"
   fi
   alive echo_server.lua "$echo_pid"
 
   # The proxy in front of it. The client shuts its side down and still reads what comes back.
-  serve proxy.lua examples/proxy.lua 127.0.0.1 "$echo_port" || return
+  serve proxy.lua examples/proxy.lua "$own" "$echo_port" || return
   proxy_pid=$pid
   run "echo_client.lua through proxy.lua" examples/echo_client.lua 127.0.0.1 "$port" 50 20
   run "half-close through proxy.lua" tests/examples/half_close.lua "$port" \
     && { grep -q '^8388608 bytes came back after the half-close$' "$dir/out" && ok \
       || fail "half-close through proxy.lua" "wrong output" "$dir/out"; }
   if command -v nc > /dev/null && nc -h 2>&1 | grep -q -- '-N'; then
-    [ "$(printf 'through nc' | timeout 10 nc -N 127.0.0.1 "$port")" = "through nc" ] && ok \
+    [ "$(printf 'through nc' | timeout $patience nc -N 127.0.0.1 "$port")" = "through nc" ] && ok \
       || fail proxy.lua "nc got something else"
   fi
   alive proxy.lua "$proxy_pid"
@@ -224,7 +227,7 @@ examples() {
   kill "$echo_pid"
   wait "$echo_pid" 2> /dev/null
   port=$(awk '/^listening on/ { print $NF; exit }' "$dir/proxy.lua.log")
-  timeout 20 $runner examples/echo_client.lua 127.0.0.1 "$port" 1 1 > "$dir/out" 2> "$dir/err" < /dev/null
+  timeout $patience $runner examples/echo_client.lua 127.0.0.1 "$port" 1 1 > "$dir/out" 2> "$dir/err" < /dev/null
   [ $? = 1 ] && ok || fail proxy.lua "want the client to fail when the target is gone" "$dir/out" "$dir/err"
   alive proxy.lua "$proxy_pid"
   stop_servers
@@ -235,11 +238,11 @@ examples() {
     head -c 5000000 /dev/urandom > "$dir/www/file"
     (cd "$dir/www" && exec python3 -u -m http.server --bind 127.0.0.1 0 > "$dir/http.log" 2> /dev/null) &
     servers+=("$!")
-    for _ in $(seq 600); do grep -q Serving "$dir/http.log" 2> /dev/null && break; sleep 0.05; done
+    for _ in $(seq 6000); do grep -q Serving "$dir/http.log" 2> /dev/null && break; sleep 0.05; done
     http_port=$(sed -n 's/.* port \([0-9]*\).*/\1/p' "$dir/http.log" | head -1)
     serve proxy3.lua examples/proxy.lua 127.0.0.1 "$http_port" || return
     for _ in 1 2 3; do
-      curl -s --max-time 20 -o "$dir/got" "http://127.0.0.1:$port/file"
+      curl -s --max-time $patience -o "$dir/got" "http://127.0.0.1:$port/file"
       cmp -s "$dir/www/file" "$dir/got" && ok || fail proxy.lua "curl got another file from http.server"
     done
     alive proxy3.lua "$pid"
@@ -255,8 +258,8 @@ examples() {
   [ $? = 143 ] && ok || fail echo_server.lua "want it to end on SIGTERM"
   servers=()
 
-  # Refused.
-  if timeout 20 $runner examples/echo_client.lua 127.0.0.1 "$port" 1 1 > "$dir/out" 2> "$dir/err" < /dev/null; then
+  # Refused: nobody serves port 1.
+  if timeout $patience $runner examples/echo_client.lua 127.0.0.1 1 1 1 > "$dir/out" 2> "$dir/err" < /dev/null; then
     fail echo_client.lua "no error without a server"
   elif grep -qi refused "$dir/err"; then ok; else fail echo_client.lua "want 'refused'" "$dir/err"; fi
 }
