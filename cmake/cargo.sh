@@ -10,4 +10,4 @@ if ! "$cargo" fetch --quiet 2>/dev/null && ! "$cargo" fetch --quiet --offline; t
   : >"$into/lib$name.so"
   exit 0
 fi
-"$cargo" build --quiet --release --target-dir "$target" && cp "$target/release/lib$name.so" "$into/"
+"$cargo" build --offline --quiet --release --target-dir "$target" && cp "$target/release/lib$name.so" "$into/"

@@ -25,8 +25,8 @@ export LUA_PATH="$build/share/lua/?.lua;$build/share/lua/?/init.lua;;"
 dir=$(mktemp -d)
 patience=600  # seconds: what takes longer hangs
 # An address of our own: no other process is given a port there that we have given back.
-own=127.0.0.1
-[ "$(uname)" != Linux ] || own=127.$((RANDOM % 200 + 20)).$((RANDOM % 250)).$((RANDOM % 250 + 1))
+own=127.$((RANDOM % 200 + 20)).$((RANDOM % 250)).$((RANDOM % 250 + 1))
+python3 -c "import socket; socket.socket().bind(('$own', 0))" 2> /dev/null || own=127.0.0.1
 servers=()
 stop_servers() {
   for pid in "${servers[@]}"; do kill "$pid" 2> /dev/null; wait "$pid" 2> /dev/null; done

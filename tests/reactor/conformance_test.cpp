@@ -296,8 +296,8 @@ unique_fd udp_at(sockaddr_in& address) {
 }
 
 TEST_P(reactor_conformance, an_error_in_the_queue_wakes_and_ends_nothing) {
-  sockaddr_in here = loopback();
-  sockaddr_in there = loopback();
+  sockaddr_in here = loopback_of_our_own();
+  sockaddr_in there = loopback_of_our_own();
   unique_fd peer = udp_at(there);
   attached d(*io, udp_at(here));
   ASSERT_EQ(::connect(d.fd, generic(there), sizeof there), 0);

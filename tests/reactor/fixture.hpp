@@ -175,16 +175,6 @@ inline sockaddr_in loopback() {
   a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return a;
 }
-/// An address that nobody else uses, where the whole network is this machine's: a port there that
-/// has been given back is given to no other process.
-inline sockaddr_in loopback_of_our_own() {
-  sockaddr_in a = loopback();
-#ifdef __linux__
-  const auto process = static_cast<std::uint32_t>(::getpid());
-  a.sin_addr.s_addr = htonl(0x7f800001U | (process & 0x3fffffU) << 1);
-#endif
-  return a;
-}
 
 /// A file of its own with that text, at its beginning.
 inline unique_fd file_of(const std::string& text) {
@@ -198,6 +188,16 @@ inline unique_fd file_of(const std::string& text) {
 }
 
 inline sockaddr* generic(sockaddr_in& a) { return reinterpret_cast<sockaddr*>(&a); }
+
+/// An address that nobody else uses, where the whole network is this machine's: a port there that
+/// has been given back is given to no other process.
+inline sockaddr_in loopback_of_our_own() {
+  sockaddr_in a = loopback();
+  const auto process = static_cast<std::uint32_t>(::getpid());
+  a.sin_addr.s_addr = htonl(0x7f800001U | (process & 0x1fffffU) << 1);
+  const unique_fd probe(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return ::bind(probe.get(), generic(a), sizeof a) == 0 ? a : loopback();
+}
 
 /// A socket with a port of its own, not listening yet.
 inline unique_fd bound(sockaddr_in& address, sockaddr_in where = loopback()) {
