@@ -65,6 +65,16 @@ void end(coroutine& c) noexcept {
   s.count_down(shard);
 }
 
+/// What c touches first when it goes on: its frame, and in that the performance it waits in. One of
+/// a thousand that wait for their peers has gone cold meanwhile.
+void fetch_ahead(const coroutine& c) noexcept {
+  constexpr std::size_t line = 64;
+  const auto* frame = static_cast<const char*>(c.at.address());
+  const auto* wait = reinterpret_cast<const char*>(c.wait);
+  for (const char* p : {frame, frame + line, wait, wait + line, wait + 2 * line, wait + 3 * line})
+    __builtin_prefetch(p);
+}
+
 void begin_run(coroutine& c, worker& w) noexcept {
   c.on = &w;
   c.state = task_state::running;
@@ -166,7 +176,9 @@ void coroutine::run_bound(task& t, worker& w) {
 
 void coroutine::wake_bound(task& t) noexcept {
   coroutine& c = as_coroutine(t);
-  worker::current() == c.on ? c.on->ready(c) : c.on->post(c);
+  if (worker::current() != c.on) return c.on->post(c);
+  fetch_ahead(c);
+  c.on->ready(c);
 }
 
 void coroutine::cancel() noexcept {
