@@ -53,6 +53,7 @@ keeps_the_place        reserve               safety
 meets_who_wants_a_place  reserve             safety
 no_barrier             crew                  safety
 no_last_look           crew                  safety
+leaves_its_post        crew                  safety
 publishes_before_it_suspends  publish        safety
 wakes_when_decided     publish               safety
 no_look                publish               safety

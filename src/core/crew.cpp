@@ -74,14 +74,19 @@ void crew::rouse_one(std::size_t here) noexcept {
   if (searching_.load(std::memory_order_relaxed) != 0) return;
   if (here < 2 && watching_.load(std::memory_order_relaxed)) return;
   const std::lock_guard held(lock_);
-  const auto found =
-      std::find_if(members_.begin(), members_.end(), [](const member& m) { return m.parked; });
-  if (found == members_.end()) return;
+  member* found = nullptr;  // rather one that does not watch: nobody has to take its place
+  for (member& m : members_)
+    if (m.parked && (!found || found->watcher)) found = &m;
+  if (!found) return;
   found->parked = false;
   found->roused = true;
   parked_.fetch_sub(1, std::memory_order_relaxed);
   searching_.fetch_add(1, std::memory_order_relaxed);
   found->at->rouse();
+}
+
+void crew::hand_on() noexcept {
+  if (parked_.load(std::memory_order_relaxed) != 0) rouse_one(anything_ready() ? 2 : 1);
 }
 
 task* crew::take(worker& w) noexcept {
@@ -132,26 +137,33 @@ task* crew::look_around(worker& w, nanoseconds begin) noexcept {
   member& me = members_[w.index()];
   const bool wasted = begin - me.found < worth_taking;
   me.patience = wasted ? std::clamp(2 * me.patience, worth_taking, most_patience) : 0;
-  while (!w.has_mail() && clock_now() - begin < me.patience) pause_cpu();
+  while (others_run(w) && !w.has_mail() && clock_now() - begin < me.patience) pause_cpu();
   task* t = nullptr;
   do {
     for (int i = 0; i < looks_between_clocks && !t && !w.has_mail(); ++i) {
       t = take(w);
       pause_cpu();
     }
-  } while (!t && !w.has_mail() && clock_now() - begin < search_time);
+  } while (!t && !w.has_mail() && others_run(w) && clock_now() - begin < search_time);
   if (!t && !w.has_mail()) t = take_stuck(w);
   if (t) me.found = clock_now();
   return t;
 }
 
+bool crew::others_run(const worker& w) const noexcept {
+  if (parked_.load(std::memory_order_relaxed) + 1 < size()) return true;
+  return std::any_of(members_.begin(), members_.end(), [&w](const member& m) {
+    return m.at != &w && !m.at->is_parked();  // it has been notified, and counts until it wakes
+  });
+}
+
 bool crew::search(worker& w) noexcept {
   const nanoseconds begin = clock_now();
+  members_[w.index()].on_duty = true;
   if (!begin_search(w, begin)) return false;
   task* const t = look_around(w, begin);
   searching_.fetch_sub(1, std::memory_order_relaxed);
   if (!t) return false;
-  if (parked_.load(std::memory_order_relaxed) != 0 && anything_ready()) rouse_one(2);
   w.ready_next(*t);
   return true;
 }
@@ -177,9 +189,12 @@ bool crew::begin_park(worker& w, nanoseconds& limit) noexcept {
     std::atomic_thread_fence(std::memory_order_seq_cst);
   else
     membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-  if (!anything_ready()) return true;
-  end_park(w);
-  return false;
+  if (anything_ready()) {
+    end_park(w);
+    return false;
+  }
+  members_[w.index()].on_duty = false;
+  return true;
 }
 
 void crew::end_park(worker& w) noexcept {
@@ -188,6 +203,7 @@ void crew::end_park(worker& w) noexcept {
   if (m.parked) parked_.fetch_sub(1, std::memory_order_relaxed);
   if (m.roused) searching_.fetch_sub(1, std::memory_order_relaxed);
   if (m.watcher) watching_.store(false, std::memory_order_relaxed);
+  m.on_duty |= m.roused || m.watcher;
   m.parked = m.roused = m.watcher = false;
 }
 

@@ -128,6 +128,7 @@ worker::outcome worker::turn(nanoseconds limit) noexcept {
   coarse_now_ = now();
   if (!wheel_.empty()) fire_timers();
   if (has_ready() || (crew_ && look_for_work(limit))) {
+    if (crew_) crew_->go_to_work(*this);
     run_batch();
     if (stopping()) return outcome::stopped;
     if (reactor_->busy()) wait_for_events(0);

@@ -4,11 +4,14 @@
 //
 //   - Whoever makes a task ready offers it: somebody is woken only if nobody is searching already.
 //   - A searcher takes the oldest tasks of others, but not a worker's only one while that worker
-//     gets on: tasks that talk to each other stay together. It looks for a while before it parks.
+//     gets on: tasks that talk to each other stay together. It looks for a while before it parks,
+//     unless all others sleep.
 //   - What a searcher took and was done with at once had better stayed where it was: it lets the
 //     others get on for a moment, each time for longer, before it takes the next.
 //   - The last task of a worker that is stuck in user code is taken too: while somebody works and
 //     others are parked, one of these, the watcher, looks again every millisecond.
+//   - Offers rely on who searches or watches. So whoever has done that and goes on to run a task,
+//     which may block, wakes another one to do it, unless there is one.
 // Offering costs no fence: whoever parks first says so, then makes every thread's stores visible
 // (membarrier), then looks once more: as the `wake` of models/, with the fence on one side. Where
 // the kernel has no membarrier, offers pay a fence. models/: crew.pml.
@@ -17,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "weft/config.hpp"
@@ -57,6 +61,11 @@ class WEFT_API crew {
   /// w has said that it is parked. False: there is work after all. May shorten the wait.
   bool begin_park(worker& w, nanoseconds& limit) noexcept;
   void end_park(worker& w) noexcept;
+  /// w goes on to run tasks: if it has looked for others' until now, somebody else does from here
+  /// on.
+  void go_to_work(worker& w) noexcept {
+    if (std::exchange(members_[w.index()].on_duty, false)) hand_on();
+  }
 
  private:
   struct member {
@@ -64,6 +73,7 @@ class WEFT_API crew {
     bool parked = false;         // under lock_; so are the others
     bool roused = false;         // counts as searching until it has woken
     bool watcher = false;        // looks again soon
+    bool on_duty = false;        // its own: others rely on it to look
     std::uint32_t progress = 0;  // as seen at `looked`
     nanoseconds looked = 0;
     nanoseconds found = 0;     // its own, as is the next: when a search of its found something
@@ -72,12 +82,15 @@ class WEFT_API crew {
   };
 
   void rouse_one(std::size_t here) noexcept;
+  void hand_on() noexcept;
   task* take(worker& w) noexcept;
   /// Waits for its turn to search, for a while; false: in vain, or it has mail.
   bool begin_search(worker& w, nanoseconds begin) noexcept;
   task* look_around(worker& w, nanoseconds begin) noexcept;
   task* take_stuck(worker& w) noexcept;
   bool anything_ready() const noexcept;
+  /// Whether there is another worker whose tasks may make some ready.
+  bool others_run(const worker& w) const noexcept;
 
   bool fences_;
   std::vector<member> members_;

@@ -267,6 +267,8 @@ class WEFT_API worker {
     return newest_.size() > 1 || later_count_.load(std::memory_order_relaxed) > 1;
   }
   bool has_mail() const noexcept { return !inbox_.empty(); }
+  /// It blocks, or is about to, and nobody has rung.
+  bool is_parked() const noexcept { return park_.load(std::memory_order_relaxed) == parked; }
   /// Grows with each task that is run.
   std::uint32_t progress() const noexcept { return progress_.load(std::memory_order_relaxed); }
 
