@@ -162,7 +162,8 @@ class WEFT_API runtime {
   explicit runtime(const runtime_options& options = runtime_options());
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
-  /// Cancels what spawn and handles have started, waits for it, and stops the workers.
+  /// Cancels what spawn and handles have started, waits for it, and stops the workers. The first
+  /// failure among it that nobody joined, and that poll_once has not thrown, is told on stderr.
   ~runtime();
 
   /// Runs t on the calling thread; returns its result when it and all that was spawned in its scope

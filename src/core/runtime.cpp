@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdio>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -31,6 +32,20 @@ std::unique_ptr<core::worker> make_worker(const char* backend) {
   std::unique_ptr<core::reactor> r(core::make_reactor(backend, &error));
   if (!r) throw std::invalid_argument(error);
   return std::make_unique<core::worker>(std::move(r));
+}
+
+/// Of a failure that nobody is left to hear of.
+void tell_stderr(std::exception_ptr failure) noexcept {
+  const auto tell = [](const char* what) {
+    std::fprintf(stderr, "weft: a task that nobody joined has failed: %s\n", what);
+  };
+  try {
+    std::rethrow_exception(std::move(failure));
+  } catch (const std::exception& e) {
+    tell(e.what());
+  } catch (...) {
+    tell("an exception that is no std::exception");
+  }
 }
 
 unsigned count_of(const runtime_options& options) noexcept {
@@ -319,6 +334,7 @@ void runtime_state::end() noexcept {
   stop_threads();
   watchdog_.reset();
   root_->collect_failures();
+  if (root_->failure()) tell_stderr(root_->failure());
   root_.reset();
   workers_.clear();
   drop_reference();

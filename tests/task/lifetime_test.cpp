@@ -38,6 +38,32 @@ task<> failures_too() {
 }
 TEST_P(Lifetime, AlsoOfOneThatFails) { run(failures_too()); }
 
+task<> loses() {
+  throw std::runtime_error("lost");
+  co_return;
+}
+task<> loses_an_int() {
+  throw 1;
+  co_return;
+}
+task<> joins(weft::join_handle<void>* h) { EXPECT_THROW(co_await *h, std::runtime_error); }
+
+TEST_P(Lifetime, TheEndOfARuntimeTellsOfAFailureThatNobodyJoined) {
+  const auto told = [](task<> (*f)(), bool join) {
+    ::testing::internal::CaptureStderr();
+    {
+      weft::runtime ends(options());
+      auto handle = ends.spawn(f);
+      if (join) ends.block_on(joins(&handle));
+    }
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(told(loses, false), "weft: a task that nobody joined has failed: lost\n");
+  EXPECT_EQ(told(loses_an_int, false),
+            "weft: a task that nobody joined has failed: an exception that is no std::exception\n");
+  EXPECT_EQ(told(loses, true), "");
+}
+
 TEST_P(Lifetime, AClosureAndItsArgumentsStayWhileItRuns) {
   run([]() -> task<> {
     auto [tx, rx] = weft::channel<int>();
