@@ -57,6 +57,16 @@ class send_operation : public operation<send_operation<T>> {
       record_.offer = std::exchange(mine_, nullptr);
       return state_->ways().publish_put(record_, mover{*state_, record_.offer});
     }
+    template <class Begin>
+    bool attempt_or_publish(performer& p, Begin begin) noexcept {
+      record_.owner = &p.task();
+      const core::pass now = state_->ways().put_or_publish(record_, mover{*state_, mine_}, [&] {
+        record_.offer = std::exchange(mine_, nullptr);
+        begin();
+      });
+      closed_ = now == core::pass::closed;
+      return now != core::pass::wait;
+    }
     void retract(performer& p) noexcept {
       // Whoever completes a record has taken it off its list: no lock for the arm that won.
       if (p.task().winner != record_.arm) state_->ways().retract(record_);
@@ -113,6 +123,12 @@ class recv_operation : public operation<recv_operation<T>> {
       record_.owner = &p.task();
       record_.arm = index;
       return state_->ways().publish_get(record_, mover{*state_, record_.got});
+    }
+    template <class Begin>
+    bool attempt_or_publish(performer& p, Begin begin) noexcept {
+      record_.owner = &p.task();
+      return state_->ways().get_or_publish(record_, mover{*state_, record_.got}, begin) !=
+             core::pass::wait;
     }
     void retract(performer& p) noexcept {
       if (p.task().winner != record_.arm) state_->ways().retract(record_);

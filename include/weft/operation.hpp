@@ -19,6 +19,9 @@
 //   std::uint32_t leaves() const noexcept     how many numbers publish() uses
 //   static constexpr bool home_only           true: retract_home() noexcept unlinks what only the
 //                                             worker that published it may touch
+// An arm that can be tried and published under one lock may have also
+//   bool attempt_or_publish(performer&, begin)   for a perform of it alone: attempt(), or, where
+//                                             that says no, begin() and publish(), as number 0
 // An arm that is bound to a descriptor, or to whatever else only one worker may touch, has also
 //   static constexpr bool resident            true: it is performed on that worker, which the task
 //                                             moves to, and not retracted or confirmed elsewhere
@@ -198,8 +201,13 @@ class [[nodiscard]] performance : core::parked_wait,
       }
       this->origin = nullptr;
     }
-    if (arm_.attempt(p)) return spent(here);
-    return wait(here);
+    if constexpr (hears && requires { arm_.attempt_or_publish(p, [] {}); }) {
+      if (arm_.attempt_or_publish(p, [&] { begin(p); })) return spent(here);
+      return park(here);
+    } else {
+      if (arm_.attempt(p)) return spent(here);
+      return wait(here);
+    }
   }
 
   /// Nothing is ready. Apart from perform, which is small enough to be inlined then.
@@ -218,6 +226,13 @@ class [[nodiscard]] performance : core::parked_wait,
         return spent(here);
       default: break;
     }
+    return park(here);
+  }
+
+  /// It is published.
+  bool park(std::coroutine_handle<> here) {
+    core::coroutine& c = *c_;
+    performer p(c);
     // Published, so a canceller may see it now; what was asked for before is seen here.
     if (hears && c.concurrent && c.is_cancelled() && c.complete_at_home(core::winner_cancelled)) {
       if constexpr (resident) c.stay_no_more();

@@ -142,6 +142,23 @@ class channel {
     return publish(r, getters_, mover, [&](task*& partner) { return look_get(r, mover, partner); });
   }
 
+  /// A try and, where that would wait, the publication, of a performer that waits for nothing else:
+  /// within one critical section there is nothing to look for again. `begin` begins the performer.
+  template <class Mover, class Begin>
+  pass put_or_publish(wait_record& r, Mover&& mover, Begin begin)
+    requires shared
+  {
+    return now_or_later(r, putters_, mover, begin,
+                        [&](task*& partner) { return put_now(mover, partner); });
+  }
+  template <class Mover, class Begin>
+  pass get_or_publish(wait_record& r, Mover&& mover, Begin begin)
+    requires shared
+  {
+    return now_or_later(r, getters_, mover, begin,
+                        [&](task*& partner) { return get_now(mover, partner); });
+  }
+
   template <class Mover>
   pass publish_reserve(wait_record& r, Mover&& mover)
     requires shared
@@ -308,6 +325,20 @@ class channel {
     mine.push_back(r);
     const pass result = look(partner);
     if (result == pass::done || result == pass::closed) r.unlink();
+    lock_.unlock();
+    if (partner) mover.wake(*partner);
+    return result;
+  }
+
+  template <class Mover, class Begin, class Now>
+  pass now_or_later(wait_record& r, list<wait_record>& mine, Mover& mover, Begin begin, Now now) {
+    task* partner = nullptr;
+    lock_.lock();
+    const pass result = now(partner);
+    if (result == pass::wait) {
+      begin();
+      mine.push_back(r);
+    }
     lock_.unlock();
     if (partner) mover.wake(*partner);
     return result;
