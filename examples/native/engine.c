@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: MIT
- * engine: a Lua module around a C library that has threads of its own, by weft.h. */
+/* SPDX-License-Identifier: MIT */
+/* engine: a Lua module around a C library that has threads of its own, by weft.h. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <stdio.h>
