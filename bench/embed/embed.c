@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * weft_bench_embed: native threads that post to Lua and enter it, for embed.lua. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "weft/weft.h"
 
@@ -70,11 +74,62 @@ static int l_post(lua_State* L) {
   return 0;
 }
 
-static void* post_now_and_then(void* unused) {
+/* ---- into what sleeps: a post, and beside it the bell of a bare thread ---- */
+
+enum { state_core = 0, poster_core = 1 };
+
+/* A thread that sleeps in an epoll of an eventfd; where a main loop watches, in a poll of an epoll
+ * of that. */
+struct sleeper {
+  pthread_t thread;
+  int bell, inner, outer;
+  int watched;
+  int64_t rung; /* before the bell */
+  int64_t* took;
+  int64_t woken; /* so often */
+};
+static struct sleeper bare;
+
+/* -1: any */
+static void stay_on(int core) {
+  cpu_set_t set;
+  int i;
+  CPU_ZERO(&set);
+  for (i = 0; i < CPU_SETSIZE; ++i)
+    if (core < 0 || i == core) CPU_SET(i, &set);
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+static int epoll_of(int fd) {
+  const int poll = epoll_create1(0);
+  struct epoll_event e = {EPOLLIN, {0}};
+  epoll_ctl(poll, EPOLL_CTL_ADD, fd, &e);
+  return poll;
+}
+
+static void* sleep_bare(void* unused) {
+  eventfd_t count = 0;
+  stay_on(state_core);
+  for (int64_t heard = 0; heard < job.each; heard += (int64_t)count) {
+    struct pollfd p = {bare.outer, POLLIN, 0};
+    struct epoll_event e;
+    if (bare.watched) poll(&p, 1, -1);
+    epoll_wait(bare.inner, &e, 1, -1);
+    bare.took[bare.woken++] = now() - __atomic_load_n(&bare.rung, __ATOMIC_ACQUIRE);
+    eventfd_read(bare.bell, &count);
+  }
+  return unused;
+}
+
+static void* wake_in_turn(void* unused) {
   const struct timespec pause = {0, 300000};
   int64_t i;
-  for (i = 1; i <= job.each; ++i) {
+  stay_on(poster_core);
+  for (i = 0; i < job.each; ++i) {
     weft_value v;
+    nanosleep(&pause, NULL);
+    __atomic_store_n(&bare.rung, now(), __ATOMIC_RELEASE);
+    eventfd_write(bare.bell, 1);
     nanosleep(&pause, NULL);
     v = weft_number((double)now());
     weft_post(job.handler, &v, 1, WEFT_FOREVER);
@@ -82,12 +137,40 @@ static void* post_now_and_then(void* unused) {
   return unused;
 }
 
-/* post_idle(f, times): f(when), one at a time */
+/* post_idle(f, times, watched): f(when), one at a time, by a thread on another core than the state;
+ * in between it wakes a bare thread on the state's. Which of two threads on one core goes on is the
+ * scheduler's coin, worth more than what is measured. */
 static int l_post_idle(lua_State* L) {
   job.handler = weft_handler_new(L, 1);
   job.each = luaL_checkinteger(L, 2);
-  start(1, post_now_and_then);
+  bare.watched = lua_toboolean(L, 3);
+  bare.bell = eventfd(0, EFD_NONBLOCK);
+  bare.inner = epoll_of(bare.bell);
+  bare.outer = epoll_of(bare.inner);
+  bare.woken = 0;
+  bare.took = malloc((size_t)job.each * sizeof *bare.took);
+  stay_on(state_core);
+  pthread_create(&bare.thread, NULL, sleep_bare, NULL);
+  start(1, wake_in_turn);
   return 0;
+}
+
+static int later(const void* a, const void* b) {
+  const int64_t x = *(const int64_t*)a, y = *(const int64_t*)b;
+  return (x > y) - (x < y);
+}
+
+/* bare() -> the median of the bare thread's, in ns. Ends post_idle, behind join(). */
+static int l_bare(lua_State* L) {
+  pthread_join(bare.thread, NULL);
+  stay_on(-1);
+  qsort(bare.took, (size_t)bare.woken, sizeof *bare.took, later);
+  lua_pushnumber(L, (lua_Number)bare.took[bare.woken / 2]);
+  free(bare.took);
+  close(bare.outer);
+  close(bare.inner);
+  close(bare.bell);
+  return 1;
 }
 
 static void* enter_many(void* unused) {
@@ -134,6 +217,8 @@ int luaopen_weft_bench_embed(lua_State* L) {
   lua_setfield(L, -2, "post");
   lua_pushcfunction(L, l_post_idle);
   lua_setfield(L, -2, "post_idle");
+  lua_pushcfunction(L, l_bare);
+  lua_setfield(L, -2, "bare");
   lua_pushcfunction(L, l_enter);
   lua_setfield(L, -2, "enter");
   lua_pushcfunction(L, l_poll);

@@ -29,36 +29,40 @@ function measured.post()
 end
 
 -- n posts, one at a time; done is called with the last.
-local function post_idle(done)
+local function post_idle(watched, done)
   local took = {}
   native.post_idle(function(when)
     took[#took + 1] = native.clock() - when
     if #took == n then done() end
-  end, n)
+  end, n, watched)
   return took
+end
+
+local function idle_result(name, took)
+  native.join()
+  result(name, median(took) / 1000, "us")
+  result(name .. "_bare", native.bare() / 1000, "us")
 end
 
 -- A post into a state that sleeps, until the handler runs.
 function measured.idle()
   local all = weft.oneshot()
-  local took = post_idle(function() all:set(true) end)
+  local took = post_idle(false, function() all:set(true) end)
   all:get()
-  native.join()
-  result("idle", median(took) / 1000, "us")
+  idle_result("idle", took)
 end
 
 -- The same where a main loop watches its descriptor.
 function measured.watched()
   weft.embed.attach()
   local fd, over = weft.embed.event_fd(), false
-  local took = post_idle(function() over = true end)
+  local took = post_idle(true, function() over = true end)
   repeat
     native.poll(fd)
     weft.embed.step()
   until over
-  native.join()
+  idle_result("idle_watched", took)
   weft.embed.detach()
-  result("idle_watched", median(took) / 1000, "us")
 end
 
 -- Threads that enter and leave as often as they can: a turn of one of them.

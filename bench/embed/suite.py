@@ -17,9 +17,9 @@ def weft(lua, what, n):
     return measure([*lua_command(lua, "weft"), HERE / "embed.lua", module(lua), what, n], CORES)
 
 
-def bare(what, n):
+def bare(n):
     source = HERE / "bare.c"
-    return measure([built("embed_bare", (source,), ("gcc", "-O2", "-pthread", "-o", "{out}", source, "-luring")), what, n], CORES)
+    return measure([built("embed_bare", (source,), ("gcc", "-O2", "-pthread", "-o", "{out}", source)), n], CORES)
 
 
 def jobs(options):
@@ -27,16 +27,15 @@ def jobs(options):
         for what, n in COUNTS.items():
             n = n // 10 if options.quick else n
             yield Job(lua, "weft", what, lambda lua=lua, w=what, n=n: weft(lua, w, n))
-            if what not in ("post", "watched"): yield Job(lua, "bare", what, lambda w=what, n=n: bare(w, n))
+            if what == "enter": yield Job(lua, "bare", what, lambda n=n: bare(n))
 
 
 def metrics():
     for lua in LUAS:
         yield Metric(lua, "post", bars={"weft": 2000})  # 500,000 a second
         yield Metric(lua, "post_cpu")
-        yield Metric(lua, "idle", ("idle", "bare"), bars={"weft": 1.3})
-        # The floors: bare does the same in the ways that weft has to.
-        for floor in ("idle_outside", "idle_ring"): yield Metric(lua, floor, ("idle", "bare"))
-        yield Metric(lua, "idle_watched", ("idle", "bare"))
+        for idle in ("idle", "idle_watched"):  # beside a bare thread that the same thread wakes in the same run
+            yield Metric(lua, idle, (f"{idle}_bare", "weft"), bars={"weft": 1.3})
+            yield Metric(lua, f"{idle}_bare")
         for threads in (1, 2, 8): yield Metric(lua, f"enter_{threads}", (f"enter_{threads}", "bare"), bars={"weft": 1.3} if threads > 1 else {})
         yield Metric(lua, "longer_than_8", bars={"weft": 0.001})

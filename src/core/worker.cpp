@@ -131,7 +131,7 @@ worker::outcome worker::turn(nanoseconds limit) noexcept {
     if (crew_) crew_->go_to_work(*this);
     run_batch();
     if (stopping()) return outcome::stopped;
-    if (reactor_->busy()) wait_for_events(0);
+    if (unfetched_ || reactor_->busy()) wait_for_events(0);
     return outcome::ran;
   }
   if (crew_ && has_mail()) return outcome::ran;  // it came while this worker searched
@@ -253,6 +253,7 @@ void worker::fire_timers() noexcept {
 
 void worker::wait_for_events(nanoseconds limit) noexcept {
   ++count_.polls;
+  if (std::exchange(unfetched_, false)) limit = 0;
   const nanoseconds due = wheel_.next_deadline();
   if (limit > 0 && due != forever) {
     const nanoseconds left = due - now();
@@ -273,6 +274,11 @@ void worker::wait_for_events(nanoseconds limit) noexcept {
   virtual_now_ += clock_now() - before;
 }
 
+void worker::fetch() noexcept {
+  unfetched_ = has_mail();
+  if (!unfetched_) reactor_->wait(0);
+}
+
 /// Who is let in meanwhile may end what the kernel has events for, so they are fetched afterwards.
 void worker::block(nanoseconds limit) noexcept {
   if (!gate_) {
@@ -280,7 +286,7 @@ void worker::block(nanoseconds limit) noexcept {
     return;
   }
   reactor_->block(limit, *gate_);
-  reactor_->wait(0);
+  fetch();
 }
 
 void worker::park(nanoseconds limit) noexcept {

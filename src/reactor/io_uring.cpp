@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "reactor/backends.hpp"
@@ -52,12 +53,6 @@ source polled(direction d) noexcept {
   return d == direction::in ? source::poll_in : source::poll_out;
 }
 
-/// Forgets that an eventfd was signalled.
-void quiet(int fd) noexcept {
-  std::uint64_t count = 0;
-  (void)!::read(fd, &count, sizeof count);
-}
-
 /// Of the calling thread, from 1 on, and no other's ever: a new thread may be where an ended one
 /// was.
 std::uint64_t thread_number() noexcept {
@@ -87,7 +82,7 @@ class uring final : public readiness {
   void submit_to_file(io_request& q) noexcept override;
   int collect(core::nanoseconds timeout) noexcept override;
 
-  // The bell is never read: its poll stays, and each write is an event.
+  // The bell is never read: each write is an event, of its poll as of the watch.
   void ring() noexcept override {
     const std::uint64_t one = 1;
     (void)!::write(bell_, &one, sizeof one);
@@ -111,6 +106,7 @@ class uring final : public readiness {
   void ring_signal() noexcept;
   void queue(std::uint32_t number) noexcept;
   void arm_what_is_wanted() noexcept;
+  bool forget_shown() noexcept;
   void arm_queued() noexcept;
   bool arm(std::uint32_t number, direction dir) noexcept;
   bool arm_own(int fd, source s) noexcept;
@@ -246,7 +242,6 @@ void uring::queue(std::uint32_t number) noexcept {
 
 /// Who has given up meanwhile costs nothing.
 void uring::arm_what_is_wanted() noexcept {
-  if (!bell_armed_) bell_armed_ = arm_own(bell_, source::bell);
   arm_queued();
   if (listeners_ >= 0 && !listeners_armed_)
     listeners_armed_ = arm_own(listeners_, source::listeners);
@@ -321,29 +316,38 @@ bool uring::take_over() noexcept {
 
 /// A ring whose work is deferred does not wake who polls it; it signals an eventfd. What is queued
 /// has to be in the kernel for that, and what has come before does not signal. The bell is watched
-/// itself: an eventfd that is written signals another only some time later, or not.
+/// itself, and needs no poll in the ring then: each wake-up would go both ways.
 int uring::watch_fd() noexcept {
   if (!take_over() || !open_watch()) return -1;
   if (!signals_) signals_ = io_uring_register_eventfd(&ring_.raw(), signal_) == 0;
   arm_what_is_wanted();
-  ring_.flush();
+  if (ring_.has_work()) ring_.flush();
   if (io_uring_cq_ready(&ring_.raw()) != 0) ring_signal();
   return signals_ ? watch_ : -1;
 }
 
+/// Edge-triggered, so that what it has shown is forgotten by one call, and nothing is read.
 bool uring::open_watch() noexcept {
   if (watch_ >= 0) return true;
   const int signal = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   const int watch = ::epoll_create1(EPOLL_CLOEXEC);
-  if (signal >= 0 && watch >= 0 && sys::epoll_add(watch, signal, EPOLLIN, nullptr) == 0 &&
-      sys::epoll_add(watch, bell_, EPOLLIN, nullptr) == 0) {
+  constexpr std::uint32_t edges = EPOLLIN | EPOLLET;
+  if (signal >= 0 && watch >= 0 && sys::epoll_add(watch, signal, edges, nullptr) == 0 &&
+      sys::epoll_add(watch, bell_, edges, nullptr) == 0) {
     signal_ = signal;
     watch_ = watch;
+    if (std::exchange(bell_armed_, false)) cancel_in_flight(0, source::bell);
     return true;
   }
   if (signal >= 0) ::close(signal);
   if (watch >= 0) ::close(watch);
   return false;
+}
+
+/// Whether there was anything.
+bool uring::forget_shown() noexcept {
+  epoll_event shown[2];
+  return watch_ >= 0 && sys::epoll_wait(watch_, shown, 2, 0) > 0;
 }
 
 void uring::ring_signal() noexcept {
@@ -359,13 +363,13 @@ int uring::collect(core::nanoseconds timeout) noexcept {
     const timespec t = to_timespec(timeout < pause ? timeout : pause);
     return sys::pselect(0, nullptr, nullptr, &t);
   }
-  if (watch_ >= 0) quiet(bell_);  // the ring's own poll of it goes by writes, not by its count
   arm_what_is_wanted();
+  if (timeout > 0 && !bell_armed_) bell_armed_ = arm_own(bell_, source::bell);
   const int events = fetch(timeout);
   // What comes from here on shows again at the latest when watch_fd() is asked for; what has been
   // fetched, and signals once more when it is completed, does not.
-  if (watch_ >= 0) quiet(signal_);
-  return events;
+  const bool shown = forget_shown();
+  return events > 0 ? events : shown;
 }
 
 int uring::fetch(core::nanoseconds timeout) noexcept {
@@ -387,7 +391,9 @@ int uring::deliver(const io_uring_cqe& c) noexcept {
   const auto number = static_cast<std::uint32_t>(c.user_data >> source_bits);
   switch (static_cast<source>(c.user_data & ((1U << source_bits) - 1))) {
     case source::nobody: break;
-    case source::bell: bell_armed_ = (c.flags & IORING_CQE_F_MORE) != 0; return c.res > 0;
+    case source::bell:  // cancelled: another may be armed by now
+      if (c.res != -ECANCELED) bell_armed_ = (c.flags & IORING_CQE_F_MORE) != 0;
+      return c.res > 0;
     case source::listeners:
       listeners_armed_ = (c.flags & IORING_CQE_F_MORE) != 0;
       return deliver_listeners();

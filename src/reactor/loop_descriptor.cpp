@@ -52,7 +52,7 @@ void loop_descriptor::rest() noexcept {
 
 void loop_descriptor::end_rest() noexcept {
   of_.end_rest();
-  of_.io().wait(0);
+  of_.fetch();
 }
 
 void loop_descriptor::arm(nanoseconds deadline) noexcept {

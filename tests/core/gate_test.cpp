@@ -3,15 +3,18 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "support.hpp"
-#include "weft/core/worker.hpp"
+#include "worker_fixture.hpp"
 
 namespace weft::inline v0::core {
 
@@ -133,6 +136,51 @@ TEST(Gate, ATurnThatLetsSomebodyInDoesNotBlock) {
     w.turn(weft::core::forever);
   }
   guest.join();
+  w.drop_source();
+}
+
+/// A reactor that writes down when its events are fetched; each block is ended by a post.
+class noting_reactor final : public weft::core::reactor {
+ public:
+  explicit noting_reactor(std::string& log) : log_(log) {}
+  const char* name() const noexcept override { return "noting"; }
+  int attach(weft::core::descriptor&) noexcept override { return -ENOTSUP; }
+  void detach(weft::core::descriptor&) noexcept override {}
+  void await(weft::core::descriptor&, weft::core::direction,
+             weft::core::wait_record&) noexcept override {}
+  void submit(weft::core::io_request&) noexcept override {}
+  void cancel(weft::core::io_request&) noexcept override {}
+  int wait(weft::core::nanoseconds) noexcept override { return log_ += "fetch ", 0; }
+  void block(weft::core::nanoseconds, gate&) noexcept override {
+    log_ += "block ";
+    std::thread(poster).join();
+  }
+  void wake() noexcept override { log_ += "bell "; }
+  bool busy() noexcept override { return false; }
+
+  std::function<void()> poster = [] {};
+
+ private:
+  std::string& log_;
+};
+
+TEST(Gate, WhatWasPostedRunsBeforeEventsAreFetched) {
+  std::string log;
+  auto owned = std::make_unique<noting_reactor>(log);
+  noting_reactor& io = *owned;
+  weft::core::worker w(std::move(owned));
+  w.use_gate(std::make_shared<gate>(), false);
+  w.add_source();
+  weft_test::function_task posted([&] { log += "task "; });
+  io.poster = [&] { w.post(posted); };
+  const weft::core::worker::driving guard(w);
+  w.turn(weft::core::forever);
+  w.turn(weft::core::forever);
+  EXPECT_EQ(log, "block bell task fetch ");
+  io.poster = [] {};
+  log.clear();
+  w.turn(weft::core::forever);  // for events of the kernel's, or for nothing
+  EXPECT_EQ(log, "block fetch ");
   w.drop_source();
 }
 

@@ -2,6 +2,7 @@
 // A backend that another loop watches, and one that blocks outside its worker's gate.
 #include <poll.h>
 
+#include <chrono>
 #include <deque>
 #include <thread>
 
@@ -70,6 +71,24 @@ TEST_P(reactor_watched, a_wake_shows) {
     EXPECT_GT(io->wait(0), 0);
   }
   EXPECT_FALSE(is_readable(io->watch_fd(), 0));
+}
+
+TEST_P(reactor_watched, a_wake_ends_a_wait_all_the_same) {
+  io->wait(1'000'000);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_GE(io->watch_fd(), 0);
+    std::thread other([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));  // it waits by then, or soon
+      io->wake();
+    });
+    constexpr nanoseconds ten_seconds = 10'000'000'000;
+    const nanoseconds begin = weft::core::clock_now();
+    int events = 0;
+    while (events == 0 && weft::core::clock_now() - begin < ten_seconds)
+      events = io->wait(ten_seconds);
+    other.join();
+    EXPECT_GT(events, 0);
+  }
 }
 
 TEST_P(reactor_watched, of_many_events_none_is_left) {

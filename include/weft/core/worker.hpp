@@ -174,6 +174,9 @@ class WEFT_API worker {
   /// Between turns, for a foreign main loop: from here on whatever there is to do rings.
   void rest() noexcept;
   void end_rest() noexcept;
+  /// Fetches what the kernel has. What other threads have brought goes first: then the next turn
+  /// does, behind its batch.
+  void fetch() noexcept;
   /// When a turn has something to do: now, the next timer, or forever. What the kernel and other
   /// threads bring is not in it.
   nanoseconds next_deadline() noexcept { return has_ready() ? 0 : wheel_.next_deadline(); }
@@ -340,6 +343,7 @@ class WEFT_API worker {
   coroutine* running_ = nullptr;
   bool notes_ready_ = false;  // there are hooks, or it is at rest
   bool gate_with_driver_ = false;
+  bool unfetched_ = false;  // see fetch()
   atomic<bool> resting_{false};
   bool virtual_ = false;
   const hooks* hooks_ = nullptr;
