@@ -70,7 +70,7 @@ void push_failures(lua_State* L, state& s) {
 int embed_attach(lua_State* L) {
   state& s = state_of(L);
   forget_parent(s);
-  if (s.current) raise(L, "'attach' inside a fiber: the state is attached");
+  if (s.current) raise(L, "'attach' inside a fiber: call it before weft.run");
   const bool was = s.worker != nullptr;
   if (!was) attach(L, s, static_cast<core::worker*>(lua_touserdata(L, 1)));
   lua_pushboolean(L, !was);
@@ -162,7 +162,9 @@ int push_loop_error(lua_State* L, int error) {
 /// event_fd() -> descriptor; nil, message, code
 int embed_event_fd(lua_State* L) {
   state& s = state_of(L);
-  if (!s.lasting) raise(L, "'event_fd' needs weft.embed.attach first");
+  if (!s.lasting)
+    raise(L, s.current ? "'event_fd' inside weft.run: call weft.embed.attach before weft.run"
+                       : "'event_fd' needs weft.embed.attach first");
   if (!s.loop) {
     if (const int error = open_loop(s)) return push_loop_error(L, error);
     if (!s.driven) begin_rest(s);

@@ -97,3 +97,10 @@ t.test("who may not drive", function()
     t.truthy(tostring(e):find("'" .. name .. "'", 1, true), tostring(e))
   end
 end)
+
+t.test("inside weft.run it is too late to attach", function()
+  for _, name in ipairs { "attach", "event_fd" } do
+    local e = t.raises(nil, embed[name])
+    t.truthy(tostring(e):find("before weft.run", 1, true), tostring(e))
+  end
+end)
