@@ -38,9 +38,10 @@ local is_alive = { open = true, closing = true }
 
 local function new_run(scope)
   local run = { scope = scope, stopped = false, calls = {}, fibers = setmetatable({}, { __mode = "k" }) }
-  function run.spawn(f, ...)
+  function run.spawn(c, f, ...)
     local fiber = scope:spawn(f, ...)
     run.fibers[fiber] = true
+    call.name_line(c, fiber)
     return fiber
   end
   -- Whether no call may begin any more: those that are due then wait for the next run.
@@ -93,15 +94,16 @@ end
 
 function methods:addHandle(handle, dir, f, ...)
   local loop = kind.of(self, "addHandle")
-  if handle == nil then check.refuse("addHandle", 1, "Lua file, T.Net.Socket or descriptor", handle) end
+  nodes.check("addHandle", handle)
   local dirs = check_directions("addHandle", dir)
   return nodes.add(loop, handle, dirs, call.new(check.callable("addHandle", 3, f), ...))
 end
 
 function methods:removeHandle(handle, dir)
   local loop = kind.of(self, "removeHandle")
+  nodes.check("removeHandle", handle)
   local dirs = check_directions("removeHandle", dir == nil and "rw" or dir)
-  local node = handle ~= nil and nodes.find(loop, handle)
+  local node = nodes.find(loop, handle)
   if not node then return nil, "the loop does not observe this handle" end
   nodes.remove(loop, node, dirs)
   return node.object

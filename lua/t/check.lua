@@ -1,27 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- Arguments of t.*: what is wrong is raised at the user's line, in the wording of the standard library.
-local homes = {
-  (debug.getinfo(1, "S").source:gsub("check%.lua$", "")),
-  (debug.getinfo(require "weft.check".refuse, "S").source:gsub("check%.lua$", "")),
-}
+local core = require "weft.core"
+core.add_home((debug.getinfo(1, "S").source:gsub("check%.lua$", "")))
 
-local check = {}
-
-local function is_ours(source)
-  for i = 1, #homes do
-    if source:sub(1, #homes[i]) == homes[i] then return true end
-  end
-  return false
-end
-
--- Raises the message with the position of the innermost function in Lua that is not ours.
-function check.misuse(message)
-  for level = 2, math.huge do
-    local info = debug.getinfo(level, "Sl")
-    if not info then error(message, 0) end
-    if info.currentline > 0 and not is_ours(info.source) then error(message, level) end
-  end
-end
+local check = { misuse = core.misuse }
 
 local function name_of(v)
   local metatable = debug.getmetatable(v)
@@ -35,7 +17,10 @@ function check.refuse(name, i, expected, v)
 end
 
 -- The integer v, at least `least`.
-local to_integer = math.tointeger or function(n) return n == math.floor(n) and n or nil end
+local to_integer = math.tointeger or function(n)
+  return n == math.floor(n) and n >= -2 ^ 63 and n < 2 ^ 63 and n or nil
+end
+check.to_integer = to_integer
 function check.integer(name, i, v, least)
   if type(v) ~= "number" then check.refuse(name, i, "number", v) end
   local n = to_integer(v)

@@ -5,7 +5,9 @@ local core = require "weft.core"
 
 local misuse = core.misuse
 local floor, huge = math.floor, math.huge
-local to_integer = math.tointeger or function(n) return n == floor(n) and n or nil end
+local to_integer = math.tointeger or function(n)
+  return n == floor(n) and n >= -2 ^ 63 and n < 2 ^ 63 and n or nil
+end
 
 local check = {}
 

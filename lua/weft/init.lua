@@ -2,7 +2,7 @@
 -- weft: fibers, channels, Concurrent ML operations, structured scopes and an event loop.
 -- This file puts the module together; annotations of everything in it are in types/weft.lua.
 local core = require "weft.core"
-core.set_home((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
+core.add_home((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
 local frames = require "weft.frames"
 
 local weft = { _VERSION = "weft " .. core.version }

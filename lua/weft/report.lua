@@ -82,12 +82,31 @@ function report.going_on(fiber, value)
   return by_value[value]
 end
 
+local deepest = 50
+
+-- The traceback of a thread without functions of ours, and whether any of the user's is left.
+local function trace_of(thread)
+  local ours = {}
+  for level = 0, deepest do
+    local info = debug.getinfo(thread, level, "S")
+    if not info then break end
+    if core.is_ours(info.source) then ours[info.short_src] = true end
+  end
+  local text = debug.traceback(thread):gsub("\n\t([^\n]-):%d+: in [^\n]*", function(source)
+    if ours[source] then return "" end
+  end)
+  return text, text:find "\n\t[^\n]-:%d+: in " ~= nil
+end
+
 local function failure(fiber, thread, value)
   local known = value ~= nil and report.going_on(fiber, value)
   local kept = extras(fiber, true)
   if known and known == kept.failure then return known end
-  local trace = debug.traceback(thread)
-  if known then trace = known.traceback .. "\nraised again in fiber " .. report.title(fiber) .. "\n" .. trace end
+  local trace, is_users = trace_of(thread)
+  if known then
+    local again = is_users and ("\nraised again in fiber %s\n%s"):format(report.title(fiber), trace) or ""
+    trace = known.traceback .. again
+  end
   local info = {
     value = value,
     fiber = known and known.fiber or fiber,
@@ -220,9 +239,16 @@ local function list_further(info)
   return table.concat(lines, "\n")
 end
 
+-- What the messages of Lua 5.1 and 5.2 do not say.
+local function cure(value)
+  if not value:find("attempt to yield across", 1, true) then return "" end
+  return ("\n(a fiber cannot wait here: %s cannot yield across a C function, a metamethod or an iterator; "
+    .. "in weft.pcall and weft.xpcall it can)"):format(_VERSION)
+end
+
 -- The text of an uncaught failure whose value reads so.
 function report.text(info, value)
-  return ("%s\n%s\n%s%s"):format(value, place(info), info.traceback, list_further(info))
+  return ("%s%s\n%s\n%s%s"):format(value, cure(value), place(info), info.traceback, list_further(info))
 end
 
 -- What is raised for one out of a run: to a string its text is added, any other value passes untouched.

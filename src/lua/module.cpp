@@ -15,6 +15,7 @@
 
 namespace weft::inline v0::lua {
 
+void open_arguments(lua_State* L);
 void open_run(lua_State* L);
 void open_fibers(lua_State* L);
 void open_timers(lua_State* L);
@@ -150,18 +151,6 @@ int method_table(lua_State* L) {
   return 2;
 }
 
-/// set_home(source): what the source of each function of lua/weft begins with.
-int set_home(lua_State* L) {
-  std::size_t n = 0;
-  const char* source = luaL_checklstring(L, 1, &n);
-  state& s = state_of(L);
-  if (n < sizeof s.home) std::memcpy(s.home, source, n + 1);
-  return 0;
-}
-
-/// misuse(message): raises at the user's line.
-int misuse(lua_State* L) { raise(L, "%s", luaL_checkstring(L, 1)); }
-
 int push_extras_of(lua_State* L) {
   if (!fiber_at(L, state_of(L), 1)) return luaL_error(L, "not a fiber");
   push_extras(L, 1, lua_toboolean(L, 2));
@@ -175,13 +164,14 @@ int is_type(lua_State* L) {
 }
 
 const luaL_Reg functions[] = {
-    {"set_report", set_report}, {"error_type", error_type},   {"method_table", method_table},
-    {"extras", push_extras_of}, {"is_type", is_type},         {"set_home", set_home},
-    {"misuse", misuse},         {"set_callers", set_callers}, {nullptr, nullptr}};
+    {"set_report", set_report}, {"error_type", error_type}, {"method_table", method_table},
+    {"extras", push_extras_of}, {"is_type", is_type},       {"set_callers", set_callers},
+    {nullptr, nullptr}};
 
 /// Called with the state and the anchors as upvalues; returns the module.
 int open_all(lua_State* L) {
   lua_newtable(L);
+  open_arguments(L);
   open_fibers(L);
   open_scopes(L);
   open_operations(L);

@@ -133,7 +133,7 @@ struct state : attachment {
   bool named = false;                        // by the watchdog, since it was resumed
   shared_state* shared = nullptr;  // what native threads hold of it (gate.hpp), once any does
   core::loop_descriptor* loop = nullptr;  // weft.embed.event_fd, once called (embed.cpp)
-  char home[256] = "";  // source of the functions of lua/weft, up to the directory
+  char homes[4][256] = {};  // what sources of functions that are not the user's begin with
   const void* metatables[anchor_driver + 1] = {};  // lua_topointer of those in the anchors
 
   // Where the frame of the driving thread keeps what the loop needs without upvalues (attach.hpp).

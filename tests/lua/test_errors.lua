@@ -60,6 +60,27 @@ t.outside("a runtime error of Lua's own", function()
   t.contains(e, "stack traceback")
 end)
 
+t.outside("waiting below a C function says what to do, on every Lua", function()
+  t.raises("cannot wait here", weft.run, function()
+    table.sort({ 3, 1, 2 }, function(a, b)
+      weft.sleep(0.001)
+      return a < b
+    end)
+  end)
+end)
+
+t.outside("a traceback shows no function of weft's own", function()
+  local function breaks() error("it broke") end
+  local e = t.raises("it broke", weft.run, function()
+    weft.scope(function(s)
+      s:spawn(function() breaks() end)
+      weft.sleep(3600)
+    end)
+  end)
+  t.contains(e, "breaks")
+  t.eq(e:find("weft/%l+%.lua"), nil, e)
+end)
+
 t.outside("only strings get a traceback; other values pass untouched", function()
   local object = setmetatable({}, { __tostring = function() return "object" end })
   for _, value in ipairs { object, 7, true, print } do

@@ -249,7 +249,7 @@ end)
 
 both("everything else does not", function()
   local l = Loop()
-  for _, v in ipairs { 1, 0, -5, 1.5, "20", true, {} } do
+  for _, v in ipairs { 1, 0, -5, 1.5, math.huge, 0 / 0, "20", true, {} } do
     local n = 0
     l:addTask(1, function()
       n = n + 1
@@ -593,6 +593,45 @@ t.test("a call that a cancelled run has cut off is made again", function()
   t.eq(joined(list), "called called")
 end)
 
+t.outside("an error names the line of addTask or addHandle, and shows no function of ours", function()
+  local l = Loop()
+  local function fails() error("failure", 0) end
+  local expected
+  local function expect_this_line()
+    expected = "in fiber #%d+, spawned at [^\n]*test_t_loop%.lua:" .. debug.getinfo(2, "l").currentline
+  end
+  local function check()
+    local ok, e = pcall(l.run, l)
+    t.eq(ok, false)
+    t.match(e, "^failure\n" .. expected .. "\nstack traceback:\n")
+    t.match(e, "test_t_loop%.lua:%d+: in")
+    t.eq(e:find("[^_]Loop%.lua"), nil, e)
+    t.eq(e:find("tasks.lua", 1, true), nil, e)
+    t.eq(e:find("nodes.lua", 1, true), nil, e)
+    t.eq(e:find("raised again", 1, true), nil, e)
+  end
+  expect_this_line() l:addTask(1, function() fails() end)
+  check()
+  local s = assert(Socket "udp")
+  expect_this_line() l:addHandle(s, "w", function() fails() end)
+  check()
+  l:addHandle(s, "w", function()
+    expect_this_line() l:addHandle(s, "w", function() fails() end)
+  end)
+  check()
+  l:clean()
+  s:close()
+end)
+
+t.test("misuse found by weft is raised at the line that uses t.Loop", function()
+  local r = t.program([[
+local l = require "t.Loop" ()
+l:addTask(1, print)
+print(pcall(function() l:run() end))
+]], { env = "WEFT_BACKEND=quantum" })
+  t.match(r.out, "^false\t[^\n]*:3: [^\n]*quantum")
+end)
+
 both("an error of a handle's function too; it stays observed", function()
   local l = Loop()
   local reader, writer = pipe()
@@ -924,10 +963,15 @@ both("what cannot be observed leaves nothing behind", function()
   t.misuse("Error adding descriptor %[100000%]", function() l:addHandle(100000, "r", nothing) end)
   t.misuse("bad argument #1 to 'addHandle'", function() l:addHandle({}, "r", nothing) end)
   t.misuse("bad argument #1 to 'addHandle'", function() l:addHandle(nil, "r", nothing) end)
+  t.misuse("bad argument #1 to 'removeHandle'", function() l:removeHandle() end)
+  t.raises_value("its own", l.addHandle, l, { getfd = function() error("its own", 0) end }, "r", nothing)
   t.misuse("bad argument #2 to 'addHandle'", function() l:addHandle(0, 1, nothing) end)
   t.misuse("bad argument #3 to 'addHandle' %(function expected", function() l:addHandle(0, "r") end)
   t.misuse("bad argument #1 to 'addTask'", function() l:addTask("1", nothing) end)
-  t.misuse("no integer representation", function() l:addTask(1.5, nothing) end)
+  for _, ms in ipairs { 1.5, math.huge, -math.huge, 0 / 0, 2 ^ 63 } do
+    t.misuse("no integer representation", function() l:addTask(ms, nothing) end)
+  end
+  t.misuse("no integer representation", function() l:addTask(Time(math.huge), nothing) end)
   t.misuse("bad argument #2 to 'addTask' %(function expected", function() l:addTask(1) end)
   t.misuse("bad argument #1 to 'cancelTask'", function() l:cancelTask(1) end)
   t.misuse("bad argument #1 to 'run' %(T.Loop expected", function() l.run() end)
@@ -1006,6 +1050,15 @@ both("tasks show the next one, their function and arguments", function()
   l:cancelTask(tasks[9])
   t.eq(values_of(tasks[8], 1), nil)
   t.match(tostring(tasks[2]), "^t%.Loop%.Task{20ms}: 0x%x+$")
+end)
+
+both("a task of the farthest time", function()
+  local l = Loop()
+  local far = l:addTask(2 ^ 53, nothing)
+  t.match(tostring(far), "^t%.Loop%.Task{9007199254740992ms}: 0x%x+$")
+  t.match(l:show(), "{9007199254740992ms}")
+  l:addTask(1, l.stop, l)
+  l:run()
 end)
 
 both("show gives the document's listing", function()

@@ -237,6 +237,9 @@ local options = {
   recvlow = "receive_low", reuseaddr = "reuse_address", reuseport = "reuse_port", sendbuffer = "send_buffer",
   sendlow = "send_low",
 }
+local numbers = {
+  error = true, maxsegment = true, recvbuffer = true, recvlow = true, sendbuffer = true, sendlow = true,
+}
 local timeouts = { recvtimeout = true, sendtimeout = true }
 local facts = {
   family = function(record) return ({ ip4 = "AF_INET", ip6 = "AF_INET6", unix = "AF_UNIX" })[record.family] end,
@@ -265,6 +268,11 @@ function metatable.__newindex(self, key, value)
     value = check.integer(key, 1, value, 0)
     record[key] = value > 0 and value or nil
   elseif options[key] then
+    if numbers[key] then
+      check.integer(key, 1, value, 0)
+    elseif type(value) ~= "boolean" then
+      check.refuse(key, 1, "boolean", value)
+    end
     local ok, message = open_socket(key, self).raw:option(options[key], value)
     if not ok then check.misuse(("%s: %s"):format(key, message)) end
   else

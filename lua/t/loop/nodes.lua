@@ -12,13 +12,22 @@ local values = { read = 1, write = 2 }
 local handle_value = 3
 
 local nodes = { kind = kind }
+local expected = "Lua file, T.Net.Socket or descriptor"
+
+function nodes.check(name, handle)
+  if handle == nil then check.refuse(name, 1, expected, handle) end
+end
 
 -- ---------------------------------------------------------------- finding
 
--- A pollable for a handle, and its descriptor; nil, message: it is closed. Raises for what is none.
+-- A pollable for a handle, and its descriptor; nil, message: it is closed. Raises for what is none, and what its own
+-- method raises.
 local function open(name, handle)
   local ok, p, message = pcall(weft.pollable, handle)
-  if not ok then check.refuse(name, 1, "Lua file, T.Net.Socket or descriptor", handle) end
+  if not ok then
+    if type(p) ~= "string" or not p:find("bad argument #1 to 'pollable'", 1, true) then error(p, 0) end
+    check.refuse(name, 1, expected, handle)
+  end
   if not p then return nil, message end
   return p, p:getfd()
 end
@@ -78,10 +87,11 @@ end
 -- Sees to it that a fiber waits for the direction.
 local function watch(loop, node, dir)
   local run = loop.run
-  if not run or node.watches[dir] then return end
+  if not run then return end
+  if node.watches[dir] then return call.name_line(node.calls[dir], node.watches[dir].fiber) end
   local w = { busy = false }
   node.watches[dir] = w
-  w.fiber = run.spawn(serve, loop, run, node, dir)
+  w.fiber = run.spawn(node.calls[dir], serve, loop, run, node, dir)
 end
 
 -- Ends the fiber that waits for the direction; one that is in the middle of a call ends after it.

@@ -4,6 +4,7 @@
 -- fiber that sleeps and then makes the call itself, so no call delays another task.
 local weft = require "weft"
 local object = require "t.object"
+local check = require "t.check"
 local call = require "t.loop.call"
 local order = require "t.loop.order"
 
@@ -57,7 +58,7 @@ function tasks.halt(loop) loop.stood = clock(loop) end
 
 -- The milliseconds that a result asks for, or nil.
 local is_integer = math.type and function(v) return math.type(v) == "integer" end
-  or function(v) return type(v) == "number" and v == math.floor(v) end
+  or function(v) return type(v) == "number" and check.to_integer(v) end
 local function again(v) return is_integer(v) and v > 1 and v or nil end
 
 local watch
@@ -84,7 +85,7 @@ function watch(loop, task)
   local run = loop.run
   if not run then return end
   task.watch = {}
-  task.watch.fiber = run.spawn(serve, loop, run, task)
+  task.watch.fiber = run.spawn(task.call, serve, loop, run, task)
 end
 
 -- At the end of a run: the tasks whose calls it has cut off are due as they were.
