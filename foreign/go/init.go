@@ -3,7 +3,7 @@
 package weft
 
 /*
-#cgo CFLAGS: -I${SRCDIR}/../../include
+#cgo CFLAGS: -I${SRCDIR}/../../include -I${SRCDIR}/../../../../include
 #include <stdint.h>
 #include <stdlib.h>
 #include "weft/foreign.h"

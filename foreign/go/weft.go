@@ -21,7 +21,7 @@
 package weft
 
 /*
-#cgo CFLAGS: -I${SRCDIR}/../../include
+#cgo CFLAGS: -I${SRCDIR}/../../include -I${SRCDIR}/../../../../include
 #include <stdint.h>
 #include <string.h>
 #include <time.h>

@@ -128,6 +128,15 @@ if [ -z "$quick" ]; then
   if cmake --install "$build" --prefix "$dir/prefix" > "$dir/err" 2>&1; then ok; else
     fail install "cmake --install fails" "$dir/err"
   fi
+  if [ -f "$dir/prefix/share/weft/types/weft.lua" ] && [ -f "$dir/prefix/share/weft/foreign/rust/Cargo.toml" ]; then ok; else
+    fail install "no types or no crate in share/weft"
+  fi
+  if command -v go > /dev/null; then
+    cp -r examples/foreign/go-upper "$dir" && sed -i "s|=> .*|=> $dir/prefix/share/weft/foreign/go|" "$dir/go-upper/go.mod"
+    if (cd "$dir/go-upper" && go build -buildmode=c-shared -o libupper.so .) > "$dir/err" 2>&1; then ok; else
+      fail "the installed Go package" "it does not build" "$dir/err"
+    fi
+  fi
   build find_package examples/cpp -DCMAKE_PREFIX_PATH="$dir/prefix" && says_itself "$dir/find_package/examples"
   if build add_subdirectory tests/cpp/consumer -DWEFT_SOURCE_DIR="$PWD"; then
     sed -n 's/.*--> //p' examples/cpp/hello.cpp > "$dir/want"

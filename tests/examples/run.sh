@@ -88,14 +88,14 @@ alive() {  # NAME pid
 
 # ---------------------------------------------------------------- the guides' programs
 
-# Each ```lua, ```python, ```java, ```js, ```c, ```go and ```rust block of docs/*.md names a file in its fence line and is that file.
+# Each ```lua, ```python, ```java, ```js, ```c, ```go, ```rust, ```mod and ```toml block of docs/*.md names a file in its fence line and is that file.
 label=docs
 for doc in README.md docs/*.md; do
   case $doc in docs/architecture.md) continue ;; esac
   [ -f "$doc" ] || continue
   rm -f "$dir"/block.*
   awk -v out="$dir/block." '
-    /^```(lua|python|java|js|(c|go|rust) )/ { n++; name = $2; file = out n; print name > file; open = 1; next }
+    /^```(lua|python|java|js|(c|go|rust|mod|toml) )/ { n++; name = $2; file = out n; print name > file; open = 1; next }
     /^```/ && open { close(file); open = 0; next }
     open { print > file }
   ' "$doc"
