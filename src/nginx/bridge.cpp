@@ -98,7 +98,7 @@ void weft_nginx::arrived(call& c, void* context) noexcept {
   w.status = c.status;
   w.answer = c.answer;
   w.answer_size = c.answer_size;
-  if (c.first_part) w.answer = w.gathered = gathered(c, &w.answer_size);
+  if (c.first_part && c.status == 0) w.answer = w.gathered = gathered(c, &w.answer_size);
   w.of.done.push_back(w);
 }
 

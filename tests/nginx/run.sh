@@ -22,6 +22,18 @@ finish() { echo "$passed passed, $failed failed, $skipped skipped"; [ "$failed" 
 
 root=$(tests/nginx/fetch.sh) || { skip "no nginx"; finish; }
 dir=$(mktemp -d)
+given=$(LD_LIBRARY_PATH=$(echo "$root"/{usr/,}lib/*-linux-gnu | tr ' ' :) "$root/usr/sbin/nginx" -V 2>&1 |
+  sed -n 's/^configure arguments: //p')
+if src/nginx/module/build.sh --configure "$given" "$dir/module.so" > "$dir/log" 2>&1 && [ -s "$dir/module.so" ]; then
+  ok
+else
+  fail "ngx_weft_module.so with the arguments of nginx -V" "$dir/log"
+fi
+if src/nginx/module/build.sh --configure --no-such-thing "$dir/none.so" > "$dir/log" 2>&1; then
+  fail "a configure that fails is no failure of build.sh" "$dir/log"
+else
+  ok
+fi
 chmod 755 "$dir" # the workers are somebody else, if we are root
 stop_all() { for f in "$dir"/*/nginx.pid; do [ ! -e "$f" ] || kill "$(cat "$f")"; done; }
 trap 'stop_all 2> /dev/null; rm -rf "$dir"' EXIT

@@ -78,10 +78,15 @@ weft.run(function()
   same("the older interfaces", "/seed", "true seed nil\nfalse 3 why\nfalse why\nfalse")
 
   matches("a buffer, and what is no request", "/buffer",
-    "^true in a buffer\nfalse [^\n]*bad argument #1 to 'ask' %(string expected, got table%)$")
+    "^true in a buffer\nfalse [^\n]*bad argument #1 to 'ask' %(string or buffer expected, got table%)$")
+
+  matches("a fiber", "/fiber", "^false .*inside nginx a foreign call cannot be made by a fiber.*\ntrue after$")
 
   -- languages
-  if has.go then same("Go", "/go?hello", "true hello") end
+  if has.go then
+    same("Go", "/go?hello", "true hello")
+    same("a number", "/go?42", "true 42")
+  end
   local function language(name, exception)
     if not has[name] then return end
     same(name, "/language?" .. name .. " " .. has[name], "true LANGUAGE\nfalse 1 " .. exception .. ": not this time")

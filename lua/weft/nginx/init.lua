@@ -74,7 +74,8 @@ function host.lives(handle) return handle.lives end
 -- As a string, or nil.
 local function check_request(name, request)
   if request == nil or type(request) == "string" then return request end
-  if not core.is_type("buffer", request) then check.refuse(check.argument(name, 1), "string", request) end
+  if type(request) == "number" then return tostring(request) end
+  if not core.is_type("buffer", request) then check.refuse(check.argument(name, 1), "string or buffer", request) end
   return request:sub()
 end
 
@@ -93,6 +94,9 @@ function host.method(handle, name)
   return function(_, request)
     local phase = ngx.get_phase()
     if parks_not[phase] then core.misuse("a foreign call has to wait, which it cannot in the phase " .. phase) end
+    if core.self() then
+      core.misuse "inside nginx a foreign call cannot be made by a fiber: weft.run and t.Loop block the worker"
+    end
     request = check_request(name, request)
     if not calls.told then bell.keep_serving() end
     return calls.perform(library, lasting, request, timeout)

@@ -36,17 +36,26 @@ trap 'rm -rf "$scratch"' EXIT
 cp -r "$source" "$scratch/nginx"
 cd "$scratch/nginx"
 if [ -n "$arguments" ]; then
-  eval "flags=($arguments)"
+  eval "given=($arguments)"
 else
   # shellcheck disable=SC1091
   . ./conf_flags
-  flags=("${NGX_CONF_FLAGS[@]}")
+  given=("${NGX_CONF_FLAGS[@]}")
 fi
+# Modules of their own change nothing in nginx itself, and what they need may not be there.
+flags=()
+for flag in "${given[@]}"; do
+  case $flag in
+    --with-*_module=dynamic | --add-dynamic-module=* | --with-cc-opt=* | --with-ld-opt=*) ;;
+    *) flags+=("$flag") ;;
+  esac
+done
 if ! ./configure "${flags[@]}" --builddir="$scratch/objs" \
   --with-cc-opt="-I$fetched/include" --with-ld-opt="$(printf -- '-L%s ' "$fetched"/lib/*/)" >"$scratch/log" 2>&1; then
-  tail -3 "$scratch/log"
-  echo "ngx_weft_module.so is not built: nginx's configure fails"
-  exit 0
+  tail -3 "$scratch/log" >&2
+  echo "ngx_weft_module.so is not built: nginx's configure fails" >&2
+  [ -n "$arguments" ] || exit 0 # nobody has asked for it
+  exit 1
 fi
 mkdir -p "$(dirname "$out")"
 # Left undefined: what the running nginx exports. Stays mapped: a Lua VM that is closed unloads its libraries
