@@ -19,11 +19,23 @@ if not core.has_continuations then
   end
 
   local write_now, write_on = stream.write, stream._write_on
-  function stream:write(s)
+  local function write(self, s)
     local done, ok, message, code = write_now(self, s)
     while not done do done, ok, message, code = write_on(self, s) end
     if ok then return true end
     return nil, message, code
+  end
+
+  -- A slice does not change while the write waits; to let go of it spares the buffer a copy later.
+  local buffer = core.method_table "buffer"
+  local function let_go(slice, ...)
+    buffer.clear(slice)
+    return ...
+  end
+  function stream:write(s)
+    if type(s) ~= "userdata" or not core.is_type("buffer", s) then return write(self, s) end
+    local slice = buffer.slice(s)
+    return let_go(slice, write(self, slice))
   end
 
   local accept_now, accept_on = listener.accept, listener._accept_on

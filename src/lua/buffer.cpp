@@ -197,17 +197,18 @@ bool is_lent(const buffer& b) noexcept {
   return b.block->lent;
 }
 
-int buffer_slice(lua_State* L) {
-  const buffer& b = check_buffer(L, "slice");
-  const range r = check_range(L, b, "slice");
+/// A slice on top.
+void push_slice(lua_State* L, const buffer& b, range r) {
   buffer& made = new_buffer(L);
-  if (r.size == 0) return 1;
-  if (is_lent(b)) {
-    append(L, made, bytes_of(b) + r.first, r.size);
-    return 1;
-  }
+  if (r.size == 0) return;
+  if (is_lent(b)) return append(L, made, bytes_of(b) + r.first, r.size);
   b.block->holders.fetch_add(1, std::memory_order_relaxed);
   made = {b.block, b.first + r.first, r.size};
+}
+
+int buffer_slice(lua_State* L) {
+  const buffer& b = check_buffer(L, "slice");
+  push_slice(L, b, check_range(L, b, "slice"));
   return 1;
 }
 
@@ -386,6 +387,13 @@ const luaL_Reg metamethods[] = {{"__tostring", buffer_tostring},
 const luaL_Reg functions[] = {{"buffer", make_buffer}, {nullptr, nullptr}};
 
 }  // namespace
+
+void fix_bytes(lua_State* L, state& s, int index) {
+  const buffer* b = buffer_at(L, s, index);
+  if (!b) return;
+  push_slice(L, *b, {0, b->size});
+  lua_replace(L, index);
+}
 
 void open_buffers(lua_State* L) {
   add_type(L, anchor_buffer_mt, "weft.buffer", methods, metamethods);

@@ -29,6 +29,16 @@ char* reserve(buffer& b, std::size_t n) noexcept;
 void extend(buffer& b, std::size_t n) noexcept;
 
 const char* bytes_of(const buffer& b) noexcept;
+/// The bytes of the string, number (which becomes a string) or buffer at index; null: of another
+/// type. Valid while that is on the stack, a buffer's until it is used.
+inline const char* bytes_at(lua_State* L, state& s, int index, std::size_t& size) {
+  const buffer* b = lua_isuserdata(L, index) ? buffer_at(L, s, index) : nullptr;
+  if (!b) return lua_tolstring(L, index, &size);
+  size = b->size;
+  return bytes_of(*b);
+}
+/// Puts in place of a buffer at index (from the bottom) one that nothing changes any more.
+void fix_bytes(lua_State* L, state& s, int index);
 /// Shares the bytes, which nobody else does then and a NUL follows, with a holder that may write
 /// into them: release(holder), on any thread. Null: not enough memory. Of a buffer that has a
 /// block.

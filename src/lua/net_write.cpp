@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Writing. write_op happens when the stream takes charge of the bytes; write performs it, and waits
 // until they are sent.
+#include "lua/buffer.hpp"
 #include "lua/net.hpp"
 #include "lua/operation.hpp"
 #include "lua/wait.hpp"
@@ -27,6 +28,7 @@ int write_woken(lua_State* L);
 #endif
 
 int wait_to_write(lua_State* L, state& s, fiber& f, io::stream& st, io::written how) {
+  if (has_continuations && how != io::written::kept) fix_bytes(L, s, 2);
   push_status(L, false);
   core::wait_record& r = begin_single(f);
   if (how == io::written::kept) {
@@ -40,9 +42,9 @@ int wait_to_write(lua_State* L, state& s, fiber& f, io::stream& st, io::written 
 }
 
 /// A number is a string, as in io.write.
-const char* check_bytes(lua_State* L, const char* method, std::size_t& size) {
-  const char* bytes = lua_tolstring(L, 2, &size);
-  if (!bytes) bad_argument(L, method, 2, "string", 1);
+const char* check_bytes(lua_State* L, state& s, const char* method, std::size_t& size) {
+  const char* bytes = bytes_at(L, s, 2, size);
+  if (!bytes) bad_argument(L, method, 2, "string or buffer", 1);
   return bytes;
 }
 
@@ -54,7 +56,7 @@ int write_again(lua_State* L, state& s) {
   if (f.record.slot == waits_for_end)
     return write_results(L, f.winner == 0 ? 0 : io::write_error(st));
   std::size_t size;
-  const char* bytes = lua_tolstring(L, 2, &size);
+  const char* bytes = bytes_at(L, s, 2, size);
   const io::written how = io::write_slowly(st, bytes, size, true);
   if (how == io::written::sent) return write_results(L, 0);
   if (how == io::written::failed) return write_results(L, io::write_error(st));
@@ -70,7 +72,7 @@ int write_woken(lua_State* L) { return write_again(L, state_of(L)); }
 #endif
 
 struct write_operation : operation {
-  io::stream* to;  // reference 1; reference 2 is the bytes
+  io::stream* to;  // reference 1; reference 2 is the bytes, which nothing changes
 };
 
 bool write_ready(state& s, fiber&, operation& o) {
@@ -78,10 +80,10 @@ bool write_ready(state& s, fiber&, operation& o) {
   return st.closed() || use(st, s.at()) != 0 || io::can_write(st);
 }
 
-int write_for(lua_State* L, io::stream& st, int index, bool had_turn) {
+int write_for(lua_State* L, state& s, io::stream& st, int index, bool had_turn) {
   get_reference(L, index, 2);
   std::size_t size;
-  const char* bytes = lua_tolstring(L, -1, &size);
+  const char* bytes = bytes_at(L, s, -1, size);
   const io::written how =
       had_turn ? io::write_slowly(st, bytes, size, true) : io::write(st, bytes, size);
   lua_pop(L, 1);
@@ -95,15 +97,15 @@ int write_attempt(lua_State* L, state& s, fiber&, operation& o, int index) {
   io::stream& st = *static_cast<write_operation&>(o).to;
   if (st.closed()) return push_closed(L);
   if (const int error = use(st, s.at())) return push_error(L, error);
-  return write_for(L, st, index, false);
+  return write_for(L, s, st, index, false);
 }
 void write_publish(state&, fiber&, operation& o, core::wait_record& r) {
   io::await_turn(*static_cast<write_operation&>(o).to, r);
 }
-int write_settle(lua_State* L, state&, fiber& f, operation& o, int index) {
+int write_settle(lua_State* L, state& s, fiber& f, operation& o, int index) {
   io::stream& st = *static_cast<write_operation&>(o).to;
   if (f.closed || st.closed()) return push_closed(L);
-  return write_for(L, st, index, true);
+  return write_for(L, s, st, index, true);
 }
 const operation_kind write_kind = {write_waits_for, write_ready, write_attempt, write_publish,
                                    write_settle};
@@ -114,7 +116,7 @@ int stream_write(lua_State* L) {
   state& s = state_of(L);
   auto& st = check_open<io::stream>(L, s, "write");
   std::size_t size;
-  const char* bytes = check_bytes(L, "write", size);
+  const char* bytes = check_bytes(L, s, "write", size);
   fiber& f = running_fiber(L, s, "write");
   retract(f, s);
   if (f.cancel_pending) [[unlikely]]
@@ -133,8 +135,9 @@ int stream_write_op(lua_State* L) {
   state& s = state_of(L);
   auto& st = check_open<io::stream>(L, s, "write_op");
   std::size_t size;
-  check_bytes(L, "write_op", size);
+  check_bytes(L, s, "write_op", size);
   lua_settop(L, 2);
+  fix_bytes(L, s, 2);
   new_operation<write_operation>(L, s, write_kind, 2).to = &st;
   for (int i = 1; i <= 2; ++i) {
     lua_pushvalue(L, i);

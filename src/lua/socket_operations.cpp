@@ -6,6 +6,7 @@
 #include "io/endpoint.hpp"
 #include "io/stream.hpp"
 #include "io/watched.hpp"
+#include "lua/buffer.hpp"
 #include "lua/endpoint.hpp"
 #include "lua/operation.hpp"
 #include "lua/socket.hpp"
@@ -47,22 +48,22 @@ int push_result(lua_State* L, raw_socket& s, direction d, std::int64_t n) {
   return 1;
 }
 
-const char* bytes_of(lua_State* L, int index, std::size_t& size) {
+const char* kept_bytes(lua_State* L, int index, std::size_t& size) {
   get_reference(L, index, 2);
-  const char* bytes = lua_tolstring(L, -1, &size);
+  const char* bytes = bytes_at(L, state_of(L), -1, size);
   lua_pop(L, 1);  // the operation keeps it
   return bytes;
 }
 
 int try_send(lua_State* L, raw_socket& s, socket_operation&, int index) {
   std::size_t size;
-  const char* bytes = bytes_of(L, index, size);
+  const char* bytes = kept_bytes(L, index, size);
   return push_result(L, s, direction::out, sys::send(s.fd, bytes, size));
 }
 
 int try_sendto(lua_State* L, raw_socket& s, socket_operation& o, int index) {
   std::size_t size;
-  const char* bytes = bytes_of(L, index, size);
+  const char* bytes = kept_bytes(L, index, size);
   const std::int64_t n =
       sys::retry([&] { return ::sendto(s.fd, bytes, size, MSG_NOSIGNAL, &o.to.any, o.to.size); });
   // The queue of another's path is full: nothing tells when it is not.
@@ -193,8 +194,9 @@ socket_operation& new_socket_operation(lua_State* L, raw_socket& on, const socke
 
 /// A number is a string, as in io.write.
 void check_bytes(lua_State* L, const char* method) {
-  if (!lua_isstring(L, 2)) bad_argument(L, method, 2, "string", 1);
-  lua_tostring(L, 2);
+  std::size_t size;
+  if (!bytes_at(L, state_of(L), 2, size)) bad_argument(L, method, 2, "string or buffer", 1);
+  fix_bytes(L, state_of(L), 2);
 }
 void keep_bytes(lua_State* L) {
   lua_pushvalue(L, 2);
