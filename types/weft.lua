@@ -1162,14 +1162,14 @@ function Stream:read_some(max) end
 function Stream:read_some_op(max) end
 
 ---Suspends until all of `s` is sent. Writes of several fibers are not mixed.
----@param s string|number
+---@param s string|number|weft.Buffer As it is at the call.
 ---@return true?
 ---@return string? message
 ---@return weft.Code? code "EPIPE", "ECONNRESET", "closed", ...
 function Stream:write(s) end
 
 ---Happens when the stream takes charge of all of `s`; a lost one sent nothing.
----@param s string|number
+---@param s string|number|weft.Buffer As it is at this call.
 ---@return weft.Op
 function Stream:write_op(s) end
 
@@ -1294,17 +1294,17 @@ function Socket:recvfrom(max) end
 function Socket:recvfrom_op(max) end
 
 ---Suspends while nothing can be sent. A stream takes what it has room for.
----@param bytes string|number
+---@param bytes string|number|weft.Buffer
 ---@return integer? n Bytes that were sent.
 ---@return string? message
 ---@return weft.Code? code
 function Socket:send(bytes) end
 
----@param bytes string|number
+---@param bytes string|number|weft.Buffer
 ---@return weft.Op
 function Socket:send_op(bytes) end
 
----@param bytes string|number
+---@param bytes string|number|weft.Buffer
 ---@param host string
 ---@param port? integer
 ---@return integer? n
@@ -1312,7 +1312,7 @@ function Socket:send_op(bytes) end
 ---@return weft.Code? code
 function Socket:sendto(bytes, host, port) end
 
----@param bytes string|number
+---@param bytes string|number|weft.Buffer
 ---@param host string
 ---@param port? integer
 ---@return weft.Op
@@ -1405,13 +1405,13 @@ weft.foreign = {}
 ---@field max_queue? integer Requests that may wait until the library takes them; default 65536.
 ---@field is_global? boolean Load its symbols for all to see, as runtimes that load modules of their own want it.
 ---@field unpin? boolean Unload the runtime when nobody refers to it any more, instead of keeping it.
----@field timeout? number Seconds for each request.
+---@field timeout? number Seconds for each request, until the end of an answer in parts.
 
 ---A runtime that a library in another language has started. Any name is a request: `ok, res = rt:name(req)`. It
 ---suspends, and returns true and the answer (nil if there is none); or false, the library's integer and its
 ---error; or false and at once "queue full" or "unloaded", and false, "timeout" after the time of the option. req is
 ---a string or a buffer, or nil. The library learns the name and when the caller has left. An answer that came in
----parts is put together.
+---parts is put together; of one that failed after some parts there is the error alone.
 ---
 ---`rt:name_op(req)` is its operation: each perform asks anew, and a lost one cancels. `rt:name_parts(req)` returns
 ---its answer in parts (weft.Parts) as they come, or false and why. `rt(req)` is a request without a name.
@@ -1420,8 +1420,8 @@ weft.foreign = {}
 ---@overload fun(req?: string|weft.Buffer): boolean, any, string?
 local Foreign = {}
 
----Loads a library and starts a runtime in it; the same one for the same library and configuration, whatever the
----options. It runs the library's init function, and blocks meanwhile. To be called after a fork, not before.
+---Loads a library and starts a runtime in it; the same one for the same library and configuration. To ask for another
+---timeout or max_queue than it has raises. It runs the library's init function, and blocks meanwhile. To be called after a fork, not before.
 ---@param lib string A path; or a file name or "demo" for libdemo.so, in LD_LIBRARY_PATH, package.cpath, the system.
 ---@param cfg? string What its init function is given. Without zero bytes.
 ---@param opts? weft.ForeignOptions
@@ -1442,7 +1442,8 @@ local Parts = {}
 
 ---Suspends until there is a part. At the end nil, or nil, message and the library's integer if it has failed.
 ---@return string? part
----@return string? message nil, "closed", "closed" if it was closed meanwhile.
+---@return string? message nil, "closed", "closed" if it was closed meanwhile; nil, "timeout", "timeout" after the
+---time of the option.
 ---@return integer|weft.Code|nil status
 function Parts:read() end
 

@@ -116,7 +116,7 @@ if nginx and nginx.config then host = require "weft.nginx".host end
 local runtimes = {}                                   -- by path and configuration
 local unpinned = setmetatable({}, { __mode = "v" })   -- those that nobody has to keep
 
-local function new_runtime(handle, path, key, timeout)
+local function new_runtime(handle, shown, key, timeout)
   local call -- of rt(request)
   local metatable = { __name = "weft.foreign", __metatable = "weft" }
   local rt = setmetatable({}, metatable)
@@ -129,6 +129,7 @@ local function new_runtime(handle, path, key, timeout)
   rt.unload, rt.__unload = unload, unload
   function metatable.__index(_, name)
     if type(name) ~= "string" then return nil end
+    if name:find("\0", 1, true) then core.misuse "the name of a method has a zero byte" end
     local method = host.method(handle, name, timeout)
     rawset(rt, name, method)
     return method
@@ -138,16 +139,29 @@ local function new_runtime(handle, path, key, timeout)
     return call(self, request)
   end
   function metatable.__tostring()
-    return ("weft.foreign: %s%s"):format(path, host.lives(handle) and "" or " (unloaded)")
+    return ("weft.foreign: %s%s"):format(shown, host.lives(handle) and "" or " (unloaded)")
   end
   return rt
 end
 
 local handles = setmetatable({}, { __mode = "k" })
+local given = setmetatable({}, { __mode = "k" }) -- max_queue and timeout of each
 
-local function cached(key)
+local function setting(key, value) return value and ("%s = %s"):format(key, value) or "no " .. key end
+
+-- The runtime of the key that is there. What opts ask for besides has to be what it has.
+local function cached(key, opts)
   local rt = runtimes[key] or unpinned[key]
-  if rt and host.lives(handles[rt]) then return rt end
+  if not rt or not host.lives(handles[rt]) then return end
+  for _, option in ipairs { "max_queue", "timeout" } do
+    local asked, has = opts[option], given[rt][option]
+    if asked ~= nil and asked ~= has then
+      core.misuse(("%s is loaded already and has %s, not %s: unload it, or give it another configuration"):format(
+        tostring(rt), setting(option, has), setting(option, asked)))
+    end
+  end
+  if not opts.unpin then runtimes[key] = rt end
+  return rt
 end
 
 local function check_load(lib, cfg, opts)
@@ -162,25 +176,24 @@ local function check_load(lib, cfg, opts)
   return opts
 end
 
-function foreign.load(lib, cfg, opts)
-  opts = check_load(lib, cfg, opts)
+-- shown: what the runtime is in words; nil: its file.
+local function load(lib, cfg, opts, shown)
   local max_queue = opts.max_queue and check.integer_option("load", opts, "max_queue", 1) or 65536
   local timeout = opts.timeout and check.duration_option("load", opts, "timeout")
   local path, names = find(lib)
-  local key = (path or lib) .. (cfg and "\0" .. cfg or "")
-  local rt = cached(key)
-  if rt then
-    if not opts.unpin then runtimes[key] = rt end
-    return rt
-  end
+  local key = (path and core.foreign_path(path) or lib) .. (cfg and "\0" .. cfg or "")
+  local rt = cached(key, opts)
+  if rt then return rt end
   local handle, message, code, status = load_handle(lib, path, names, cfg, max_queue, opts.is_global, timeout)
   if not handle then return nil, message, code, status end
-  rt = new_runtime(handle, path or lib, key, timeout)
-  handles[rt] = handle
+  rt = new_runtime(handle, shown or path or lib, key, timeout)
+  handles[rt], given[rt] = handle, { max_queue = max_queue, timeout = timeout }
   local cache = opts.unpin and unpinned or runtimes
   cache[key] = rt
   return rt
 end
+
+function foreign.load(lib, cfg, opts) return load(lib, cfg, check_load(lib, cfg, opts)) end
 
 -- ---------------------------------------------------------------- answers in parts
 
@@ -193,6 +206,6 @@ local function next_part(self)
 end
 function parts:iter() return next_part, self end
 
-require "weft.loaders" (foreign)
+require "weft.loaders" (foreign, load)
 
 return foreign

@@ -46,7 +46,7 @@ local function settings(values)
   return table.concat(lines, "\n") .. "\n"
 end
 
-return function(foreign)
+return function(foreign, load)
   for name, language in pairs(languages) do
     local library, known = "libweft-" .. name .. ".so", {}
     for key in pairs(language.options) do known[key] = true end
@@ -61,7 +61,7 @@ return function(foreign)
       end
       if language.options.threads and not values.threads then values.threads = { ("%d"):format(DEFAULT_THREADS) } end
       for _, key in ipairs(load_options) do given[key] = opts[key] end
-      local runtime, message, code, status = foreign.load(library, settings(values), given)
+      local runtime, message, code, status = load(library, settings(values), given, name .. " " .. unit)
       if runtime or code == "init failed" then return runtime, message, code, status end
       return nil, ("%s (weft's loader for %s is built where %s is installed)"):format(message, language.name,
         language.packages), code

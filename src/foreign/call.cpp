@@ -51,6 +51,11 @@ weft_task* call::token() const noexcept {
   return reinterpret_cast<weft_task*>(mark | g << place_bits | place);  // NOLINT: never an address
 }
 
+call& call_at(std::uint32_t place) noexcept {
+  call* const chunk = chunks[place >> chunk_bits].load(std::memory_order_acquire);
+  return chunk[place & (chunk_size - 1)];
+}
+
 call* find(weft_task* token, std::uint64_t* word) noexcept {
   const auto bits = reinterpret_cast<std::uintptr_t>(token);
   if (!(bits & mark)) return nullptr;
@@ -109,7 +114,7 @@ void reset_call(call& c) noexcept {
   c.status = 0;
   c.deadline = core::forever;
   c.unread.store(0, std::memory_order_relaxed);
-  c.arrived = c.streams = c.fleeting = false;
+  c.arrived = c.streams = c.expired = c.fleeting = false;
   c.on_arrival = nullptr;
   c.holder = nullptr;
   c.word.store((c.generation() + 1) * call::generation_step, std::memory_order_release);

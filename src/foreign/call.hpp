@@ -72,8 +72,10 @@ struct call : piled, core::list_node {
   part* first_part = nullptr;  // those that have arrived and have not been taken
   part* last_part = nullptr;
   bool streams = false;                   // its waiters want to know of each part
+  bool expired = false;                   // nobody waits for the rest of its parts any more
   bool fleeting = false;                  // ends by itself when it arrives and nobody waits
   core::list<core::wait_record> waiters;  // completed when it arrives
+  core::wait_record expiry;               // in the wheel of its host's worker: see site::bound
   void (*on_arrival)(call&, void* context) noexcept = nullptr;
   void* context = nullptr;
   call** holder = nullptr;  // set to null when the call ends under its holder's hands
@@ -91,6 +93,8 @@ struct call : piled, core::list_node {
   void drop_answer() noexcept;
 };
 
+/// The call of a place that is in use.
+call& call_at(std::uint32_t place) noexcept;
 /// The call of a token, with the word it had then; null if the call has ended.
 call* find(weft_task* token, std::uint64_t* word) noexcept;
 

@@ -126,10 +126,21 @@ void host::leave(call& c) noexcept {
   static_cast<core::list_node&>(c).unlink();
   while (c.waiters.pop_front()) {
   }
+  if (c.expiry.linked()) c.expiry.unlink();
   if (c.arrived) return recycle(c);
-  --pending_;
   c.on_arrival = nullptr;
   c.holder = nullptr;
+  if (!c.expired) abandon(c);
+}
+
+void host::expire(call& c) noexcept {
+  c.expired = true;
+  abandon(c);
+  end_waits(c);
+}
+
+void host::abandon(call& c) noexcept {
+  --pending_;
   const std::uint64_t before = c.word.fetch_or(call::abandoned, std::memory_order_acq_rel);
   // No poller has it, and none will look at its request; the place is freed when one comes by it.
   if (!(before & call::taken)) c.drop_request();
@@ -188,9 +199,12 @@ void host::arrive(part& p) noexcept {
 }
 
 void host::arrive(call& c) noexcept {
-  if (c.word.load(std::memory_order_relaxed) & call::abandoned) return recycle(c);
-  --pending_;
+  const bool held = static_cast<core::list_node&>(c).linked();
+  if (!held) return recycle(c);
   c.arrived = true;
+  if (c.expired) return;
+  --pending_;
+  if (c.expiry.linked()) c.expiry.unlink();
   if (c.fleeting && c.waiters.empty()) return leave(c);
   end_waits(c);
   if (c.on_arrival) c.on_arrival(c, c.context);

@@ -54,6 +54,8 @@ class WEFT_API host {
   /// The holder's last touch: ends a call that has arrived; of one that has not, the library learns
   /// that nobody waits, and what it answers is freed.
   void leave(call& c) noexcept;
+  /// The same for the library, but the parts that have arrived stay the holder's until it leaves.
+  void expire(call& c) noexcept;
 
   /// Takes the oldest part that has arrived: the caller's, to be given to free_part(). Null: none.
   static part* take_part(call& c) noexcept;
@@ -89,6 +91,7 @@ class WEFT_API host {
   call* new_call(const request& what) noexcept;
   static void end_waits(call& c) noexcept;
   void recycle(call& c) noexcept;
+  void abandon(call& c) noexcept;
   void arrive(part& p) noexcept;
   void arrive(call& c) noexcept;
 

@@ -8,9 +8,12 @@ namespace weft::inline v0::foreign {
 
 const core::task_kind site::bell_kind = {"foreign answers", site::run_bell, nullptr};
 const core::task_kind site::turn_kind = {"foreign calls", site::run_turn, nullptr};
+const core::task_kind site::expiry_kind = {"foreign deadlines", nullptr, site::expire};
 
 site::site(core::worker& w) noexcept
-    : worker_(w), bell_(bell_kind, *this), turn_(turn_kind, *this) {}
+    : worker_(w), bell_(bell_kind, *this), turn_(turn_kind, *this), expiry_(expiry_kind, *this) {
+  expiry_.begin_plain();
+}
 
 site::pointer site::make(core::worker& w) noexcept {
   pointer s(new (std::nothrow) site(w));
@@ -39,6 +42,21 @@ host::posting site::post(queue& to, const request& what, core::nanoseconds deadl
 void site::leave(call& c) noexcept {
   host_->leave(c);
   count_source();
+}
+
+void site::bound(call& c, core::nanoseconds deadline) noexcept {
+  c.expiry.owner = &expiry_;
+  c.expiry.arm = c.place;
+  worker_.arm_timer(c.expiry, deadline);
+}
+
+/// A record has fired, whose arm says of which call; the next one may fire at once.
+void site::expire(core::task& t) noexcept {
+  site& s = static_cast<part_task&>(t).of;
+  call& c = call_at(t.winner);
+  t.begin_plain();
+  s.host_->expire(c);
+  s.count_source();
 }
 
 void site::queue_turn() noexcept {

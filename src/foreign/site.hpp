@@ -32,6 +32,9 @@ class WEFT_API site {
   host::posting post(queue& to, const request& what, core::nanoseconds deadline) noexcept;
   /// As host::leave.
   void leave(call& c) noexcept;
+  /// The call, which is of this site and whose waits are for parts, expires at that time unless it
+  /// has been answered.
+  void bound(call& c, core::nanoseconds deadline) noexcept;
   /// As host::forget; then it can only be retired.
   void forget_host() noexcept { host_.release()->forget(); }
   /// Before another worker's loop runs on this thread.
@@ -51,8 +54,10 @@ class WEFT_API site {
   static void notify(void* context) noexcept;
   static void run_bell(core::task& t, core::worker& w);
   static void run_turn(core::task& t, core::worker& w);
+  static void expire(core::task& t) noexcept;
   static const core::task_kind bell_kind;
   static const core::task_kind turn_kind;
+  static const core::task_kind expiry_kind;
 
   void turn() noexcept;
   void queue_turn() noexcept;
@@ -62,6 +67,7 @@ class WEFT_API site {
   host::pointer host_;
   part_task bell_;
   part_task turn_;
+  part_task expiry_;                // owns the calls' records in the wheel; never runs
   core::atomic<bool> rung_{false};  // bell_ is in the inbox
   bool queued_ = false;             // turn_ is in the run queue
   bool is_source_ = false;

@@ -5,6 +5,8 @@
 // A call is started by a C closure of its own, which knows the runtime and the method's name. On
 // 5.1 it gives a status first: true, and its results; or false, when it has waited, and the frame
 // calls foreign_finish.
+#include <algorithm>
+#include <climits>
 #include <cmath>
 #include <cstdlib>
 #include <new>
@@ -14,6 +16,7 @@
 #include "foreign/site.hpp"
 #include "lua/operation.hpp"
 #include "lua/request.hpp"
+#include "lua/scope.hpp"
 #include "lua/wait.hpp"
 #include "weft/core/forks.hpp"
 
@@ -56,14 +59,21 @@ foreign::site* site_of(state& s) noexcept {
   return s.foreign;
 }
 
-host::posting post(state& s, runtime& rt, const foreign::request& what) noexcept {
+/// By the option: when a request that is made now is over.
+core::nanoseconds end_of_request(state& s, const runtime& rt) noexcept {
+  if (rt.timeout == core::forever) return core::forever;
+  const core::nanoseconds now = s.at().now();
+  return rt.timeout > core::forever - now ? core::forever : now + rt.timeout;
+}
+
+/// The deadline: what the library is told.
+host::posting post(state& s, runtime& rt, const foreign::request& what,
+                   core::nanoseconds deadline) noexcept {
   foreign::site* const site = site_of(s);
   if (!rt.lives() || !site) {
     if (what.release) what.release(what.owner);
     return {site ? host::outcome::finished : host::outcome::no_memory, nullptr};
   }
-  core::nanoseconds deadline = core::forever;
-  if (rt.timeout != core::forever) deadline = s.at().now() + rt.timeout;
   return site->post(*rt.tasks, what, deadline);
 }
 
@@ -80,14 +90,15 @@ int push_timeout(lua_State* L) {
   return 2;
 }
 
-void push_bytes(lua_State* L, call& c) {
-  if (!c.first_part) {
-    if (c.answer)
-      lua_pushlstring(L, c.answer, c.answer_size);
-    else
-      lua_pushnil(L);
-    return;
-  }
+void push_last_bytes(lua_State* L, const call& c) {
+  if (c.answer)
+    lua_pushlstring(L, c.answer, c.answer_size);
+  else
+    lua_pushnil(L);
+}
+
+void push_bytes(lua_State* L, const call& c) {
+  if (!c.first_part) return push_last_bytes(L, c);
   luaL_Buffer all;
   luaL_buffinit(L, &all);
   for (foreign::part* p = c.first_part; p; p = static_cast<foreign::part*>(p->next))
@@ -96,12 +107,17 @@ void push_bytes(lua_State* L, call& c) {
   luaL_pushresult(&all);
 }
 
-/// true, bytes; or false, the library's integer, bytes.
-int push_answer(lua_State* L, call& c) {
+/// true, bytes; or false, the library's integer, its error: parts that came before it are no part
+/// of that.
+int push_answer(lua_State* L, const call& c) {
   lua_pushboolean(L, c.status == 0);
-  if (c.status != 0) lua_pushinteger(L, c.status);
-  push_bytes(L, c);
-  return c.status == 0 ? 2 : 3;
+  if (c.status == 0) {
+    push_bytes(L, c);
+    return 2;
+  }
+  lua_pushinteger(L, c.status);
+  push_last_bytes(L, c);
+  return 3;
 }
 
 // ---- a call of its own ----
@@ -126,7 +142,7 @@ WEFT_CONTINUATION(woken) { return finish(L, s); }
 int foreign_finish(lua_State* L) { return finish(L, state_of(L)); }
 
 /// Publishes the wait: for the answer alone, or for the answer and the time-out.
-void await(state& s, fiber& f, call& c, core::wait_record* two) noexcept {
+void await(state& s, fiber& f, call& c, core::wait_record* two, core::nanoseconds end) noexcept {
   f.record.place = &c;
   core::wait_record& answer = two ? two[0] : f.record;
   begin(f);
@@ -139,7 +155,7 @@ void await(state& s, fiber& f, call& c, core::wait_record* two) noexcept {
   f.arm_count = 2;
   two[1].owner = &f;
   two[1].arm = 1;
-  s.at().arm_timer(two[1], c.deadline);
+  s.at().arm_timer(two[1], end);
 }
 
 /// method(self, request)
@@ -162,14 +178,15 @@ int call_now(lua_State* L) {
     if (what.release) what.release(what.owner);
     raise(L, "not enough memory");
   }
-  const host::posting p = post(s, rt, what);
+  const core::nanoseconds end = end_of_request(s, rt);
+  const host::posting p = post(s, rt, what, std::min(end, deadline_around(f)));
   if (!p.made) {
     if (two) s.at().records().release(two, 2);
     push_status(L, true);
     return spend(L, s, f, push_failure(L, p.how) + statuses);
   }
   push_status(L, false);
-  await(s, f, *p.made, two);
+  await(s, f, *p.made, two, end);
   return park(L, s, f, waits_for, 0, woken);
 }
 
@@ -206,7 +223,8 @@ void call_publish_in_lua(lua_State* L, state& s, fiber& f, operation& o, core::w
     get_reference(L, index, 2);
     foreign::request what = request_at(L, s, c.method, lua_gettop(L));
     what.method = c.method;
-    const host::posting p = post(s, *c.of, what);
+    const core::nanoseconds deadline = std::min(end_of_request(s, *c.of), deadline_around(f));
+    const host::posting p = post(s, *c.of, what, deadline);
     if (!p.made) {
       c.refused = p.how;
       f.complete_at_home(r.arm);
@@ -305,15 +323,23 @@ int push_part(lua_State* L, call& c) {
   return 1;
 }
 
-/// The end: the last part, if there is one; or nil, message, the library's integer.
+/// The end: the last part, if there is one; or nil, message, the library's integer; or the
+/// time-out.
 int push_end(lua_State* L, call_object& object) {
   call& c = *object.it;
+  if (c.expired) {
+    object.end();
+    lua_pushnil(L);
+    lua_pushliteral(L, "timeout");
+    lua_pushliteral(L, "timeout");
+    return 3;
+  }
   int results = 1;
   if (c.status == 0) {
-    push_bytes(L, c);
+    push_last_bytes(L, c);
   } else {
     lua_pushnil(L);
-    push_bytes(L, c);
+    push_last_bytes(L, c);
     lua_pushinteger(L, c.status);
     results = 3;
   }
@@ -323,13 +349,13 @@ int push_end(lua_State* L, call_object& object) {
 
 bool stream_ready(state&, fiber&, operation& o) {
   const call* const c = stream_of(o).it;
-  return !c || c->first_part || c->arrived;
+  return !c || c->first_part || c->arrived || c->expired;
 }
 int stream_attempt(lua_State* L, state&, fiber&, operation& o, int) {
   call_object& object = stream_of(o);
   if (!object.it) return lua_pushnil(L), 1;
   if (object.it->first_part) return push_part(L, *object.it);
-  return object.it->arrived ? push_end(L, object) : not_ready;
+  return object.it->arrived || object.it->expired ? push_end(L, object) : not_ready;
 }
 void stream_publish(state&, fiber&, operation& o, core::wait_record& r) {
   stream_of(o).it->waiters.push_back(r);
@@ -360,11 +386,13 @@ int foreign_stream(lua_State* L) {
   set_reference(L, place, 1);
   foreign::request what = request_at(L, s, method, 3);
   what.method = method;
-  const host::posting p = post(s, rt, what);
+  const core::nanoseconds end = end_of_request(s, rt);
+  const host::posting p = post(s, rt, what, end);
   if (!p.made) return push_failure(L, p.how);
   object = {p.made, s.foreign};
   p.made->holder = &object.it;
   p.made->streams = true;
+  if (end != core::forever) s.foreign->bound(*p.made, end);
   lua_settop(L, place);
   return 1;
 }
@@ -433,6 +461,14 @@ int foreign_load(lua_State* L) {
   return 4;
 }
 
+/// foreign_path(path) -> the same without links and detours; or nil.
+int foreign_path(lua_State* L) {
+  char resolved[PATH_MAX];
+  if (!::realpath(luaL_checkstring(L, 1), resolved)) return 0;
+  lua_pushstring(L, resolved);
+  return 1;
+}
+
 /// foreign_method(runtime, name) -> function(self, request)
 int foreign_method(lua_State* L) {
   runtime_at(L, state_of(L), 1);
@@ -463,12 +499,17 @@ const luaL_Reg stream_metamethods[] = {{"__gc", object_gc},
                                        {"__close", stream_close},
                                        {"__tostring", stream_tostring},
                                        {nullptr, nullptr}};
-const luaL_Reg functions[] = {
-    {"foreign_load", foreign_load},     {"foreign_method", foreign_method},
-    {"foreign_finish", foreign_finish}, {"foreign_op", foreign_op},
-    {"foreign_check", foreign_check},   {"foreign_abandon", foreign_abandon},
-    {"foreign_stream", foreign_stream}, {"foreign_unload", foreign_unload},
-    {"foreign_lives", foreign_lives},   {nullptr, nullptr}};
+const luaL_Reg functions[] = {{"foreign_load", foreign_load},
+                              {"foreign_method", foreign_method},
+                              {"foreign_finish", foreign_finish},
+                              {"foreign_op", foreign_op},
+                              {"foreign_check", foreign_check},
+                              {"foreign_abandon", foreign_abandon},
+                              {"foreign_stream", foreign_stream},
+                              {"foreign_unload", foreign_unload},
+                              {"foreign_lives", foreign_lives},
+                              {"foreign_path", foreign_path},
+                              {nullptr, nullptr}};
 
 }  // namespace
 

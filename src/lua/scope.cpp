@@ -3,6 +3,7 @@
 // the scope object. Who wins when several things go wrong is decided there.
 #include "lua/scope.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <new>
 
@@ -44,6 +45,11 @@ bool set_alarm(state& s, scope_object& scope, core::nanoseconds deadline) {
   s.at().arm_timer(a->record, deadline);
   scope.alarm = a.release();
   return true;
+}
+
+core::nanoseconds own_deadline(const core::scope& scope) noexcept {
+  const scope_alarm* const a = static_cast<const scope_object&>(scope).alarm;
+  return a ? a->record.deadline : core::forever;
 }
 
 void drop_alarm(scope_object& scope) noexcept {
@@ -314,6 +320,15 @@ const luaL_Reg functions[] = {{"scope_open", scope_open},
 }  // namespace
 
 scope_alarm::scope_alarm(scope_object& scope) noexcept : core::task(alarm_kind), owner(&scope) {}
+
+core::nanoseconds deadline_around(const fiber& f) noexcept {
+  core::nanoseconds nearest = core::forever;
+  for (const core::scope* scope = f.innermost; scope; scope = scope->parent) {
+    nearest = std::min(nearest, own_deadline(*scope));
+    if (scope->shield) break;
+  }
+  return nearest;
+}
 
 scope_object& new_scope(lua_State* L, state&) {
   scope_object& scope = *::new (new_userdata(L, sizeof(scope_object), 3)) scope_object();

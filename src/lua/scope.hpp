@@ -37,6 +37,9 @@ void release_scope(lua_State* L, scope_object& scope);
 /// Pushes the userdata of an open scope; for our functions.
 void push_scope(lua_State* L, const scope_object& scope);
 
+/// The nearest deadline of the scopes that f stands in, up to a shield.
+core::nanoseconds deadline_around(const fiber& f) noexcept;
+
 inline scope_object& scope_of(fiber& f) { return *static_cast<scope_object*>(f.home); }
 
 void open_scopes(lua_State* L);
