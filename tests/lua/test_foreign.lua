@@ -412,7 +412,7 @@ t.test("one runtime for each library and configuration", function()
   t.eq(load(path, "threads=1 a", { max_queue = 65536 }), a)
   local folder, file = path:match "^(.*)/([^/]*)$"
   t.eq(load(folder .. "/../" .. folder:match "[^/]*$" .. "/./" .. file, "threads=1 a"), a)
-  t.misuse("has max_queue = 65536, not 1: unload", function() load(path, "threads=1 a", { max_queue = 1 }) end)
+  t.misuse("has max_queue = 65536, not max_queue = 1", function() load(path, "threads=1 a", { max_queue = 1 }) end)
   t.misuse("has no timeout, not timeout = 5: unload", function() load(path, "threads=1 a", { timeout = 5 }) end)
   t.returns(t.pack(true, "threads=1 a"), a:config())
   t.returns(t.pack(true, "threads=2 b"), b:config())
