@@ -16,7 +16,7 @@ namespace weft::inline v0 {
 /// Ready when the permits are there and nobody has waited for longer. Whatever they are of has to
 /// outlive it.
 template <class Held>
-class acquire_operation : public operation<acquire_operation<Held>> {
+class [[nodiscard]] acquire_operation : public operation<acquire_operation<Held>> {
  public:
   using result_type = Held;
   static constexpr bool shared = true;

@@ -12,7 +12,7 @@ namespace weft::inline v0 {
 
 /// What always(v) gives.
 template <class T>
-class always_operation : public operation<always_operation<T>> {
+class [[nodiscard]] always_operation : public operation<always_operation<T>> {
  public:
   using result_type = T;
   static constexpr bool shared = false;
@@ -48,7 +48,7 @@ always_operation<T> always(T value) {
 
 /// Never ready. For a choice that leaves out an arm.
 template <class T = void>
-class never_operation : public operation<never_operation<T>> {
+class [[nodiscard]] never_operation : public operation<never_operation<T>> {
  public:
   never_operation() noexcept {}
 

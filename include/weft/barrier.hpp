@@ -44,7 +44,7 @@ class WEFT_API barrier {
 };
 
 /// What arrive_and_wait gives.
-class arrival_operation : public operation<arrival_operation> {
+class [[nodiscard]] arrival_operation : public operation<arrival_operation> {
  public:
   using result_type = void;
   static constexpr bool shared = true;

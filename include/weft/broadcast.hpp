@@ -106,7 +106,7 @@ template <class T>
 class broadcast_reader;
 
 template <class T>
-class broadcast_operation : public operation<broadcast_operation<T>> {
+class [[nodiscard]] broadcast_operation : public operation<broadcast_operation<T>> {
  public:
   using result_type = broadcast_result<T>;
   static constexpr bool shared = true;

@@ -23,7 +23,7 @@ inline constexpr std::size_t unbounded = core::unbounded;
 /// Sends one value. Ready when a receiver takes it, when there is room for it, or when the channel
 /// is closed.
 template <class T>
-class send_operation : public operation<send_operation<T>> {
+class [[nodiscard]] send_operation : public operation<send_operation<T>> {
  public:
   using result_type = send_result<T>;
   static constexpr bool shared = true;
@@ -98,7 +98,7 @@ class send_operation : public operation<send_operation<T>> {
 
 /// Receives one value, or nothing once the channel is closed and drained.
 template <class T>
-class recv_operation : public operation<recv_operation<T>> {
+class [[nodiscard]] recv_operation : public operation<recv_operation<T>> {
  public:
   using result_type = std::optional<T>;
   static constexpr bool shared = true;

@@ -218,7 +218,7 @@ class typed_arms {
 
 /// What choose(ops...) and unite(ops...) give.
 template <bool United, class Result, class... Ops>
-class choice : public operation<choice<United, Result, Ops...>> {
+class [[nodiscard]] choice : public operation<choice<United, Result, Ops...>> {
  public:
   using result_type = Result;
   static constexpr bool shared = (Ops::shared || ...);
@@ -301,7 +301,7 @@ class listed_arms {
 
 /// What choose(span) gives.
 template <class Op>
-class listed_choice : public operation<listed_choice<Op>> {
+class [[nodiscard]] listed_choice : public operation<listed_choice<Op>> {
   using value = typename Op::result_type;
 
  public:

@@ -13,7 +13,7 @@ namespace weft::inline v0 {
 
 /// What guard(f) gives.
 template <class F>
-class guarded : public operation<guarded<F>> {
+class [[nodiscard]] guarded : public operation<guarded<F>> {
   using inner = std::invoke_result_t<F&>;
 
  public:
@@ -49,7 +49,7 @@ struct nack_event {
 
 /// What with_nack(f) gives.
 template <class F>
-class nacked : public operation<nacked<F>> {
+class [[nodiscard]] nacked : public operation<nacked<F>> {
   using inner = std::invoke_result_t<F&, event_operation>;
 
  public:

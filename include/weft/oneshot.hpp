@@ -50,7 +50,7 @@ class oneshot_state {
 
 /// The value, or nothing if the sender has gone without sending.
 template <class T>
-class oneshot_operation : public operation<oneshot_operation<T>> {
+class [[nodiscard]] oneshot_operation : public operation<oneshot_operation<T>> {
   using source = std::shared_ptr<detail::oneshot_state<T>>;
 
  public:

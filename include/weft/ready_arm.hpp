@@ -40,7 +40,7 @@ class ready_arm : public single_arm<> {
 
 /// The operation that only waits until it is so.
 template <class Source>
-class ready_operation : public operation<ready_operation<Source>> {
+class [[nodiscard]] ready_operation : public operation<ready_operation<Source>> {
  public:
   using result_type = void;
   static constexpr bool shared = true;

@@ -13,9 +13,10 @@
 
 namespace weft::inline v0 {
 
-/// Of a send: true, or the value back because the channel is closed.
+/// Of a send: true, or the value back because the channel is closed. Whoever knows that it is open
+/// need not look.
 template <class T>
-class [[nodiscard]] send_result {
+class send_result {
  public:
   send_result() noexcept {}
   explicit send_result(T&& back) : back_(std::move(back)) {}
@@ -72,7 +73,7 @@ class [[nodiscard]] channel_permit {
 /// Ready when there is a place in the buffer that nobody has waited for longer, or when the channel
 /// is closed: then it gives nothing.
 template <class T>
-class reserve_operation : public operation<reserve_operation<T>> {
+class [[nodiscard]] reserve_operation : public operation<reserve_operation<T>> {
  public:
   using result_type = std::optional<channel_permit<T>>;
   static constexpr bool shared = true;

@@ -113,12 +113,17 @@ class WEFT_API runtime_handle {
   runtime_handle& operator=(const runtime_handle& other) noexcept;
   ~runtime_handle();
 
-  /// Begins f(args...) in the runtime's own scope. Any thread.
+  /// Begins f(args...), or a task, in the runtime's own scope, where each task stands alone: a
+  /// failure that nobody joins ends none of the others and is told on stderr. Any thread.
   template <class F, class... Args>
     requires detail::makes_task<F, Args...>
   auto spawn(F&& f, Args&&... args) const {
     return detail::begin_outside(
         *state_, detail::make_task(std::forward<F>(f), std::forward<Args>(args)...));
+  }
+  template <class T>
+  join_handle<T> spawn(task<T> t) const {
+    return detail::begin_outside(*state_, std::move(t));
   }
 
   /// One of its workers, as an executor: what is spawned there stays there. Throws
@@ -138,13 +143,17 @@ class WEFT_API runtime_handle {
 /// A worker of a runtime. Copyable; any thread.
 class worker_handle {
  public:
-  /// Begins f(args...) in the runtime's own scope, on this worker, which it never leaves but to
-  /// perform on a descriptor that is at home on another.
+  /// Begins f(args...), or a task, in the runtime's own scope, on this worker, which it never
+  /// leaves but to perform on a descriptor that is at home on another.
   template <class F, class... Args>
     requires detail::makes_task<F, Args...>
   auto spawn(F&& f, Args&&... args) const {
     return detail::begin_outside(
         *of_.state_, detail::make_task(std::forward<F>(f), std::forward<Args>(args)...), index_);
+  }
+  template <class T>
+  join_handle<T> spawn(task<T> t) const {
+    return detail::begin_outside(*of_.state_, std::move(t), index_);
   }
   unsigned index() const noexcept { return index_; }
 
@@ -179,11 +188,16 @@ class WEFT_API runtime {
     return result.take();
   }
 
-  /// Begins f(args...) in the runtime's own scope: it outlives block_on. Any thread.
+  /// Begins f(args...), or a task, in the runtime's own scope, as a handle does: it outlives
+  /// block_on. Any thread.
   template <class F, class... Args>
     requires detail::makes_task<F, Args...>
   auto spawn(F&& f, Args&&... args) {
     return handle().spawn(std::forward<F>(f), std::forward<Args>(args)...);
+  }
+  template <class T>
+  join_handle<T> spawn(task<T> t) {
+    return handle().spawn(std::move(t));
   }
 
   // ---- in somebody else's main loop ----
@@ -201,8 +215,8 @@ class WEFT_API runtime {
 
   /// Waits at most `timeout` for a task that can run (zero: not at all; max(): for ever), and runs
   /// what is ready: some hundreds of tasks, so that the loop gets on; the rest is due at once.
-  /// Returns whether any has run. A failure that nobody joins cancels all that was spawned outside
-  /// tasks; it is thrown here once these have ended.
+  /// Returns whether any has run. From the first call on a failure that nobody joins is thrown here
+  /// (a second one meanwhile is told on stderr).
   bool poll_once(std::chrono::nanoseconds timeout = std::chrono::nanoseconds::zero());
 
   /// When poll_once has something to do: no later than now, or the next timer's time, or none. What

@@ -81,7 +81,7 @@ class [[nodiscard]] join_handle : public operation<join_handle<T>> {
   void swap(join_handle& other) noexcept { std::swap(of_, other.of_); }
 
   /// The join as an arm of a choice: the handle stays the caller's, and has to outlive it.
-  class join_operation : public operation<join_operation> {
+  class [[nodiscard]] join_operation : public operation<join_operation> {
    public:
     using result_type = T;
     static constexpr bool shared = false;

@@ -110,12 +110,12 @@ class [[nodiscard]] blocking_handle : public operation<blocking_handle<T>> {
 template <class F, class... Args>
   requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
 auto spawn_blocking(F&& f, Args&&... args) {
-  using value = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;
-  using job = detail::blocking_job<value, std::decay_t<F>, std::decay_t<Args>...>;
-  auto state = std::make_shared<detail::call_state<value>>();
+  using given = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;
+  using job = detail::blocking_job<given, std::decay_t<F>, std::decay_t<Args>...>;
+  auto state = std::make_shared<detail::call_state<given>>();
   core::run_on_helper(
       std::make_unique<job>(state, std::forward<F>(f), std::forward<Args>(args)...));
-  return blocking_handle<value>(std::move(state));
+  return blocking_handle<given>(std::move(state));
 }
 
 }  // namespace weft::inline v0

@@ -85,12 +85,12 @@ template <class E, class F, class... Args>
            std::invocable<std::decay_t<F>, std::decay_t<Args>...> &&
            (!detail::makes_task<F, Args...>)
 auto spawn_on(E&& e, F&& f, Args&&... args) {
-  using value = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;
-  using call = detail::posted_call<value, std::decay_t<F>, std::decay_t<Args>...>;
-  auto state = std::make_shared<detail::call_state<value>>();
+  using given = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;
+  using call = detail::posted_call<given, std::decay_t<F>, std::decay_t<Args>...>;
+  auto state = std::make_shared<detail::call_state<given>>();
   auto made = std::make_shared<call>(state, std::forward<F>(f), std::forward<Args>(args)...);
   detail::hand_to(e, [made = std::move(made)]() noexcept { made->run(); });
-  return blocking_handle<value>(std::move(state));
+  return blocking_handle<given>(std::move(state));
 }
 
 }  // namespace weft::inline v0

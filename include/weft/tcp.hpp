@@ -103,7 +103,7 @@ class WEFT_API opening_arm {
 /// What tcp_stream::connect_op and tcp_listener::bind give. One that has lost or was cancelled
 /// has closed its socket.
 template <class T>
-class opening_operation : public operation<opening_operation<T>> {
+class [[nodiscard]] opening_operation : public operation<opening_operation<T>> {
  public:
   using result_type = result<T>;
   static constexpr bool shared = false;

@@ -34,7 +34,7 @@ inline core::nanoseconds deadline_after(core::nanoseconds now, core::nanoseconds
 }  // namespace detail
 
 /// An operation that is ready at a time, or some time after it is performed. Any thread.
-class sleep_operation : public operation<sleep_operation> {
+class [[nodiscard]] sleep_operation : public operation<sleep_operation> {
  public:
   using result_type = void;
   static constexpr bool shared = false;

@@ -103,7 +103,7 @@ namespace weft::inline v0 {
 /// elsewhere moves there first. Its object must live until it waits or is done; one that is closed
 /// while it waits ends it with errc::closed.
 template <class T>
-class transfer_operation : public operation<transfer_operation<T>> {
+class [[nodiscard]] transfer_operation : public operation<transfer_operation<T>> {
  public:
   using result_type = result<T>;
   static constexpr bool shared = false;

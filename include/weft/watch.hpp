@@ -54,7 +54,7 @@ class watch_reader;
 
 /// The newest value, or nothing: there is no newer one, nor will there be.
 template <class T>
-class changed_operation : public operation<changed_operation<T>> {
+class [[nodiscard]] changed_operation : public operation<changed_operation<T>> {
  public:
   using result_type = std::optional<T>;
   static constexpr bool shared = true;

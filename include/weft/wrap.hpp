@@ -12,7 +12,7 @@ namespace weft::inline v0 {
 
 /// What wrap(op, f) gives.
 template <class Op, class F>
-class wrapped : public operation<wrapped<Op, F>> {
+class [[nodiscard]] wrapped : public operation<wrapped<Op, F>> {
   template <class V>
   struct applied {
     using type = std::invoke_result_t<F&, V>;

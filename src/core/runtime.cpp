@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <cstdio>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -32,20 +31,6 @@ std::unique_ptr<core::worker> make_worker(const char* backend) {
   std::unique_ptr<core::reactor> r(core::make_reactor(backend, &error));
   if (!r) throw std::invalid_argument(error);
   return std::make_unique<core::worker>(std::move(r));
-}
-
-/// Of a failure that nobody is left to hear of.
-void tell_stderr(std::exception_ptr failure) noexcept {
-  const auto tell = [](const char* what) {
-    std::fprintf(stderr, "weft: a task that nobody joined has failed: %s\n", what);
-  };
-  try {
-    std::rethrow_exception(std::move(failure));
-  } catch (const std::exception& e) {
-    tell(e.what());
-  } catch (...) {
-    tell("an exception that is no std::exception");
-  }
 }
 
 unsigned count_of(const runtime_options& options) noexcept {
@@ -111,7 +96,6 @@ class runtime_state {
   void stand_by() noexcept;
   void stop_threads() noexcept;
   void check_alone(const char* caller) const;
-  std::exception_ptr take_failure();
 
   const unsigned forks_ = core::forks_of_process();
   core::atomic<int> references_{1};
@@ -175,6 +159,7 @@ runtime_state::runtime_state(const runtime_options& options) {
   for (unsigned i = 0; i < n; ++i) workers_.push_back(make_worker(options.backend));
   for (auto& w : workers_) w->keep_scopes_in(scopes_);
   root_ = std::make_unique<core::task_scope>(true, n, &scopes_);
+  root_->let_fail(core::task_scope::failing::alone);
   if (options.watchdog.count() > 0)
     watchdog_ = std::make_unique<core::watchdog>(workers_, options.watchdog, options.on_blocked);
   if (n == 1) return;
@@ -252,11 +237,12 @@ bool runtime_state::poll_once(core::nanoseconds limit) {
   bool ran = false;
   {
     const driver here(*this, "poll_once");
+    root_->let_fail(core::task_scope::failing::alone_and_kept);  // this throws what failed
     first().add_source();  // it waits as told, also for what only other threads could bring
     ran = poll(first(), limit);
     first().drop_source();
   }
-  if (const std::exception_ptr e = take_failure()) std::rethrow_exception(e);
+  if (const std::exception_ptr e = root_->take_failure()) std::rethrow_exception(e);
   return ran;
 }
 
@@ -264,17 +250,6 @@ core::nanoseconds runtime_state::next_deadline() {
   check_alone("next_deadline");
   const driver here(*this, "next_deadline");
   return first().has_work() ? first().now() : first().next_deadline();
-}
-
-/// Of the runtime's own scope, once all in it have ended: the scope begins anew.
-std::exception_ptr runtime_state::take_failure() {
-  const std::lock_guard held(mutex_);
-  if (!root_->is_cancelled() || !root_->is_empty()) return nullptr;
-  auto fresh = std::make_unique<core::task_scope>(true, size(), &scopes_);
-  root_->collect_failures();
-  std::exception_ptr failure = root_->failure();
-  root_ = std::move(fresh);
-  return failure;
 }
 
 bool runtime_state::start_outside(core::coroutine& c, unsigned worker) noexcept {
@@ -334,7 +309,7 @@ void runtime_state::end() noexcept {
   stop_threads();
   watchdog_.reset();
   root_->collect_failures();
-  if (root_->failure()) tell_stderr(root_->failure());
+  if (root_->failure()) core::tell_lost(root_->failure());
   root_.reset();
   workers_.clear();
   drop_reference();

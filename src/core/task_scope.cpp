@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "weft/core/task_scope.hpp"
 
+#include <cstdio>
 #include <mutex>
+#include <utility>
 
 namespace weft::inline v0::core {
 
@@ -98,11 +100,6 @@ bool task_scope::ended() noexcept {
   return open_ == 0;
 }
 
-bool task_scope::is_empty() noexcept {
-  const maybe_held held(end_lock_, concurrent);
-  return open_ == 1;
-}
-
 void task_scope::collect_failures() noexcept {
   const std::lock_guard held(failures);
   for (unsigned i = 0; i < shards_; ++i) {
@@ -111,6 +108,19 @@ void task_scope::collect_failures() noexcept {
       if (!failure_ && !c->joined) failure_ = c->failure();
       c->innermost = nullptr;
     }
+  }
+}
+
+void tell_lost(std::exception_ptr failure) noexcept {
+  const auto tell = [](const char* what) {
+    std::fprintf(stderr, "weft: a task that nobody joined has failed: %s\n", what);
+  };
+  try {
+    std::rethrow_exception(std::move(failure));
+  } catch (const std::exception& e) {
+    tell(e.what());
+  } catch (...) {
+    tell("an exception that is no std::exception");
   }
 }
 
@@ -124,11 +134,24 @@ void hand_over_failure(coroutine& c) noexcept {
 }
 
 void task_scope::fail(std::exception_ptr e) noexcept {
+  bool together = false;
   {
     const maybe_held held(end_lock_, concurrent);
-    if (!failure_) failure_ = std::move(e);
+    together = fails_ == failing::together;
+    if (fails_ != failing::alone && !failure_) std::swap(failure_, e);
   }
-  cancel();
+  if (e) tell_lost(std::move(e));
+  if (together) cancel();
+}
+
+void task_scope::let_fail(failing f) noexcept {
+  const maybe_held held(end_lock_, concurrent);
+  fails_ = f;
+}
+
+std::exception_ptr task_scope::take_failure() noexcept {
+  const maybe_held held(end_lock_, concurrent);
+  return std::exchange(failure_, nullptr);
 }
 
 void task_scope::cancel() noexcept {

@@ -8,6 +8,7 @@
 
 namespace {
 
+using namespace std::chrono_literals;
 using weft::task;
 
 class Lifetime : public RuntimeTest {};
@@ -62,6 +63,48 @@ TEST_P(Lifetime, TheEndOfARuntimeTellsOfAFailureThatNobodyJoined) {
   EXPECT_EQ(told(loses_an_int, false),
             "weft: a task that nobody joined has failed: an exception that is no std::exception\n");
   EXPECT_EQ(told(loses, true), "");
+}
+
+task<> lose_one(weft::runtime* rt) {
+  const weft::event go;
+  auto other = rt->spawn([](weft::event e) -> task<> { co_await e.wait(); }, go);
+  auto lost = rt->spawn(loses);
+  while (!lost.is_finished()) co_await weft::sleep(1ms);
+  {
+    const auto dropped = std::move(lost);
+  }
+  rt->spawn(loses()).detach();
+  co_await settle();
+  EXPECT_FALSE(other.is_finished());
+  auto later = rt->spawn([]() -> task<int> { co_return 7; });
+  EXPECT_EQ(co_await std::move(later), 7);
+  go.set();
+  co_await std::move(other);
+}
+TEST_P(Lifetime, WhatIsSpawnedOutsideStandsAlone) {
+  ::testing::internal::CaptureStderr();
+  run(lose_one(&rt));
+  const std::string line = "weft: a task that nobody joined has failed: lost\n";
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), line + line);
+}
+
+task<> fails_when_cancelled() {
+  try {
+    co_await weft::sleep(1h);
+  } catch (const weft::cancelled&) {
+    throw std::runtime_error("on the way down");
+  }
+}
+task<> two_failures() {
+  weft::spawn(fails_when_cancelled).detach();
+  co_await weft::sleep(1ms);
+  weft::spawn(loses).detach();
+}
+TEST_P(Lifetime, TheSecondFailureOfAScopeIsTold) {
+  ::testing::internal::CaptureStderr();
+  EXPECT_THROW(run(two_failures()), std::runtime_error);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "weft: a task that nobody joined has failed: on the way down\n");
 }
 
 TEST_P(Lifetime, AClosureAndItsArgumentsStayWhileItRuns) {

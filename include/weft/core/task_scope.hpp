@@ -55,13 +55,12 @@ struct WEFT_API task_scope : list_node {
   /// Nothing is left. After the closer was woken or has published its wait (with a new generation):
   /// true ends the scope, false lets the last child complete it.
   bool ended() noexcept;
-  /// Before the body has left: there is no child, and none touches the scope any more.
-  bool is_empty() noexcept;
-  /// After the end, or empty: failures whose handles still live, unjoined, become the scope's as
+  /// After the end: failures whose handles still live, unjoined, become the scope's as
   /// well.
   void collect_failures() noexcept;
 
-  /// Keeps the first failure and cancels the rest. Whoever keeps the scope open.
+  /// Keeps the first failure, tells the others on stderr, and cancels the rest, unless its children
+  /// stand alone. Whoever keeps the scope open.
   void fail(std::exception_ptr e) noexcept;
   /// Whoever keeps the scope open.
   void cancel() noexcept;
@@ -77,6 +76,13 @@ struct WEFT_API task_scope : list_node {
   bool is_cancelled() const noexcept { return cancelled_.load(std::memory_order_seq_cst); }
   /// After the end.
   std::exception_ptr failure() const noexcept { return failure_; }
+
+  /// What a failure does: it is kept and ends the others, or the children stand alone: it is told
+  /// on stderr, or kept for take_failure().
+  enum class failing : std::uint8_t { together, alone, alone_and_kept };
+  void let_fail(failing f) noexcept;
+  /// What it has kept: from here on that is nothing. Whoever keeps the scope open.
+  std::exception_ptr take_failure() noexcept;
 
   const bool concurrent;
   bool shield = false;
@@ -100,6 +106,7 @@ struct WEFT_API task_scope : list_node {
   tiny_lock end_lock_;
   std::size_t open_ = 1;
   task* closer_ = nullptr;
+  failing fails_ = failing::together;  // under end_lock_, as is the failure until the end
   std::exception_ptr failure_;
   shard first_;
   std::unique_ptr<shard[]> more_;
@@ -128,6 +135,8 @@ class WEFT_API scope_list {
   list<task_scope> scopes_;
 };
 
+/// Prints a failure that nobody is left to hear of.
+void tell_lost(std::exception_ptr failure) noexcept;
 /// Hands the failure of c, whose handle goes unjoined, to its scope if that is still open.
 WEFT_API void hand_over_failure(coroutine& c) noexcept;
 
