@@ -11,6 +11,7 @@
 #include <semaphore>
 #include <thread>
 
+#include "core/errors.hpp"
 #include "fixture.hpp"
 
 using namespace weft_test;
@@ -306,7 +307,8 @@ TEST_P(reactor_host, running_out_of_descriptors_is_an_error) {
   ::setrlimit(RLIMIT_NOFILE, &limit);
   EXPECT_EQ(r, nullptr);
   ASSERT_NE(error, nullptr);
-  EXPECT_NE(std::string(error).find(std::strerror(EMFILE)), std::string::npos) << error;
+  EXPECT_NE(std::string(error).find(weft::core::describe(EMFILE).message), std::string::npos)
+      << error;
 }
 
 INSTANTIATE_TEST_SUITE_P(backends, reactor_host, backends(), backend_name);
