@@ -243,7 +243,7 @@ task<> count_down(weft::latch* l) {
   co_return;
 }
 task<> flood(weft::runtime_handle h, int n) {
-  weft::latch all(n);
+  weft::latch all(static_cast<std::size_t>(n));
   for (int i = 0; i < n; ++i) h.spawn(count_down, &all).detach();
   co_await all.wait();
 }
