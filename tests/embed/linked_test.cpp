@@ -7,7 +7,13 @@
 
 #include "support.hpp"
 
-#if !defined(__SANITIZE_ADDRESS__)  // it refuses RTLD_DEEPBIND
+// Sanitizers refuse RTLD_DEEPBIND.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WEFT_TEST_NO_DEEPBIND
+#endif
+#endif
+#if !defined(WEFT_TEST_NO_DEEPBIND)
 
 namespace {
 

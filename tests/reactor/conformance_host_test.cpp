@@ -11,7 +11,6 @@
 #include <semaphore>
 #include <thread>
 
-#include "core/errors.hpp"
 #include "fixture.hpp"
 
 using namespace weft_test;

@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/errors.hpp"
 #include "reactor/backends.hpp"
 #include "weft/core/reactor.hpp"
 
@@ -291,7 +292,7 @@ inline weft::core::reactor* make_backend(const std::string& name, const char** e
   if (name.rfind("io_uring_", 0) == 0) {
     int code = 0;
     weft::core::reactor* r = weft::reactor::make_io_uring_within(limits, &code);
-    *error = r ? nullptr : std::strerror(code);
+    *error = r ? nullptr : weft::core::describe(code).message;
     return r;
   }
 #endif
@@ -299,7 +300,7 @@ inline weft::core::reactor* make_backend(const std::string& name, const char** e
     int code = 0;
     weft::core::reactor* r = name == "kqueue" ? weft::reactor::make_kqueue(&code)
                                               : weft::reactor::make_kqueue_within({true}, &code);
-    *error = r ? nullptr : std::strerror(code);
+    *error = r ? nullptr : weft::core::describe(code).message;
     return r;
   }
   return weft::core::make_reactor(name.c_str(), error);
