@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Tasks, channels and fork-join from C++. argument 1: workers; 2: a section (all if left out).
+#include <unistd.h>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
 #include "weft/weft.hpp"
@@ -29,7 +29,7 @@ task<> yields(int k) {
   const double t = now();
   std::vector<weft::join_handle<void>> hs;
   for (int i = 0; i < k; ++i) hs.push_back(weft::spawn(yielder, n / k));
-  for (auto& h : hs) co_await h;
+  for (auto& h : hs) co_await std::move(h);
   out(k == 2 ? "yield_2" : "yield_1000", (now() - t) / n, "ns");
 }
 
@@ -40,7 +40,7 @@ task<> spawn_join() {
     std::vector<weft::join_handle<unsigned>> hs;
     hs.reserve(1000);
     for (int k = 0; k < 1000; ++k) hs.push_back(weft::spawn(one));
-    for (auto& h : hs) co_await h;
+    for (auto& h : hs) co_await std::move(h);
   }
   out("spawn_join", (now() - t) / 1e6, "ns");
 }
@@ -71,7 +71,7 @@ task<long> fib(long n) {
   if (n < 2) co_return n;
   auto a = weft::spawn(fib, n - 1);
   const long b = co_await fib(n - 2);
-  co_return co_await a + b;
+  co_return co_await std::move(a) + b;
 }
 task<> fibs(long n, long expected, const char* name) {
   const double t = now();
@@ -83,9 +83,10 @@ task<long> skynet(long base, long size) {
   if (size == 1) co_return base;
   std::vector<weft::join_handle<long>> hs;
   hs.reserve(10);
-  for (long i = 0; i < 10; ++i) hs.push_back(weft::spawn(skynet, base + i * (size / 10), size / 10));
+  for (long i = 0; i < 10; ++i)
+    hs.push_back(weft::spawn(skynet, base + i * (size / 10), size / 10));
   long sum = 0;
-  for (auto& h : hs) sum += co_await h;
+  for (auto& h : hs) sum += co_await std::move(h);
   co_return sum;
 }
 task<> skynets() {
@@ -133,7 +134,8 @@ task<> locks() {
   out("semaphore_free", (now() - t) / n, "ns");
 }
 
-// A hand-over between two cores by spinning, and a message between tasks that may not come together.
+// A hand-over between two cores by spinning, and a message between tasks that may not come
+// together.
 void spins() {
   const int n = 1'000'000;
   alignas(64) std::atomic<int> ball{0};

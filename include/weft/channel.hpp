@@ -152,7 +152,8 @@ class [[nodiscard]] recv_operation : public operation<recv_operation<T>> {
   detail::channel_ref<T> state_;
 };
 
-/// The sending end. Any thread.
+/// The sending end. Any thread. One that was moved from is only assigned to and destroyed; likewise
+/// a receiving end.
 template <class T>
 class sender : public detail::channel_end<T, &detail::channel_state<T>::senders> {
   using base = detail::channel_end<T, &detail::channel_state<T>::senders>;

@@ -119,7 +119,7 @@ class choice_arm {
     });
   }
 
-  auto settle(performer& p) {
+  decltype(auto) settle(performer& p) {
     if (decided_late_) lose_others(p);
     return arms_.settle(won_, p);
   }
@@ -238,8 +238,26 @@ class [[nodiscard]] choice : public operation<choice<United, Result, Ops...>> {
   std::tuple<Ops...> ops_;
 };
 
+namespace detail {
+/// The type of what unite gives: theirs if it is one, a reference too.
+template <class First, class... Rest>
+struct common : std::common_type<First, Rest...> {};
+template <class First, class... Rest>
+  requires(std::is_same_v<First, Rest> && ...)
+struct common<First, Rest...> {
+  using type = First;
+};
+template <class... Ts>
+concept has_common_type = requires { typename common<Ts...>::type; };
+
+template <class T>
+inline constexpr bool is_list = requires(const std::remove_cvref_t<T>& t) {
+  { *t.begin() } -> is_operation;
+};
+}  // namespace detail
+
 /// Exactly one of the operations happens: a variant whose index tells which (void is
-/// std::monostate).
+/// std::monostate, a reference a std::reference_wrapper).
 template <class... Ops>
   requires(sizeof...(Ops) > 0 && (is_operation<Ops> && ...))
 auto choose(Ops... ops) {
@@ -251,7 +269,11 @@ auto choose(Ops... ops) {
 template <class... Ops>
   requires(sizeof...(Ops) > 0 && (is_operation<Ops> && ...))
 auto unite(Ops... ops) {
-  using result = std::common_type_t<typename Ops::result_type...>;
+  static_assert(
+      detail::has_common_type<typename Ops::result_type...>,
+      "weft::unite: the operations give different types: wrap() makes them alike, choose() "
+      "gives a variant");
+  using result = typename detail::common<typename Ops::result_type...>::type;
   return choice<true, result, Ops...>(std::move(ops)...);
 }
 
@@ -283,7 +305,7 @@ class listed_arms {
       arms_[i]->settle(p);
       return std::size_t{i};
     } else {
-      return std::pair<std::size_t, value>(i, arms_[i]->settle(p));
+      return std::pair<std::size_t, regular<value>>(i, arms_[i]->settle(p));
     }
   }
   std::uint32_t leaves() const noexcept {
@@ -333,6 +355,17 @@ template <class Op>
   requires is_operation<Op>
 auto choose(const std::vector<Op>& ops) {
   return choose(std::span<const Op>(ops));
+}
+
+template <class... Ts>
+  requires((!is_operation<Ts> || ...) && !(detail::is_list<Ts> || ...))
+auto choose(Ts&&...) {
+  static_assert((detail::is_operation_or_explained<Ts> && ...));
+}
+template <class... Ts>
+  requires(!is_operation<Ts> || ...)
+auto unite(Ts&&...) {
+  static_assert((detail::is_operation_or_explained<Ts> && ...));
 }
 
 }  // namespace weft::inline v0

@@ -27,7 +27,7 @@ class WEFT_API cond {
   /// or throws `cancelled`. No notification after the unlocking is missed. The guard holds a lock,
   /// and stays where it is meanwhile.
   task<> wait(mutex::guard& guard);
-  /// Likewise in a plain thread, which it blocks.
+  /// Likewise in a plain thread, which it blocks. Throws std::logic_error inside a task.
   void wait_blocking(mutex::guard& guard);
 
   /// Wakes whoever has waited longest. False: nobody waits. Any thread, with the mutex or without.

@@ -31,4 +31,9 @@ class WEFT_API timed_out : public std::runtime_error {
   ~timed_out() override;
 };
 
+namespace detail {
+/// Throws std::logic_error.
+[[noreturn]] WEFT_API void misuse(const char* what);
+}  // namespace detail
+
 }  // namespace weft::inline v0

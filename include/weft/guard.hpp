@@ -14,7 +14,7 @@ namespace weft::inline v0 {
 /// What guard(f) gives.
 template <class F>
 class [[nodiscard]] guarded : public operation<guarded<F>> {
-  using inner = std::invoke_result_t<F&>;
+  using inner = std::remove_cvref_t<std::invoke_result_t<F&>>;
 
  public:
   using result_type = typename inner::result_type;
@@ -50,7 +50,7 @@ struct nack_event {
 /// What with_nack(f) gives.
 template <class F>
 class [[nodiscard]] nacked : public operation<nacked<F>> {
-  using inner = std::invoke_result_t<F&, event_operation>;
+  using inner = std::remove_cvref_t<std::invoke_result_t<F&, event_operation>>;
 
  public:
   using result_type = typename inner::result_type;

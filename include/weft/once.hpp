@@ -3,7 +3,6 @@
 // Tests: tests/task/meeting_test.cpp.
 #pragma once
 
-#include <functional>
 #include <utility>
 
 #include "weft/core/seams.hpp"
@@ -28,7 +27,7 @@ class once {
     if (is_done()) co_return false;
     const mutex::guard turn = co_await turn_.lock();
     if (is_done()) co_return false;
-    co_await std::invoke(std::move(f), std::move(args)...);
+    co_await detail::make_task(std::move(f), std::move(args)...);
     done_.store(true, std::memory_order_release);
     co_return true;
   }

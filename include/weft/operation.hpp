@@ -35,6 +35,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -45,6 +46,7 @@
 #include "weft/core/home.hpp"
 #include "weft/core/task_scope.hpp"
 #include "weft/error.hpp"
+#include "weft/task.hpp"
 
 namespace weft::inline v0 {
 
@@ -100,9 +102,22 @@ class performer {
 
 namespace detail {
 
-/// The result as a member of a variant.
+/// The result as a member of a variant, a tuple or a result<T>.
 template <class T>
-using regular = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+struct regular_of {
+  using type = T;
+};
+template <class T>
+  requires std::is_void_v<T>
+struct regular_of<T> {
+  using type = std::monostate;
+};
+template <class T>
+struct regular_of<T&> {
+  using type = std::reference_wrapper<T>;
+};
+template <class T>
+using regular = typename regular_of<T>::type;
 
 /// What the arms of operations that leave one record have in common.
 template <class Record = core::wait_record>
@@ -151,7 +166,8 @@ enum class hearing : bool { deaf, normal };
 
 /// One performance of an operation by a task: what `co_await op` awaits.
 template <class Op, hearing Hears = hearing::normal>
-class [[nodiscard]] performance : core::parked_wait,
+class [[nodiscard]] performance : public awaiter_base,
+                                  core::parked_wait,
                                   detail::resident_part<is_resident<typename Op::arm>()> {
   static constexpr bool resident = is_resident<typename Op::arm>();
   static constexpr bool hears = Hears == hearing::normal;
@@ -334,6 +350,22 @@ class operation {
 
 template <class T>
 concept is_operation = std::is_base_of_v<operation<std::remove_cvref_t<T>>, std::remove_cvref_t<T>>;
+
+namespace detail {
+/// True of an operation. Of anything else the compiler says what is wrong with it.
+template <class T>
+struct operation_check {
+  static_assert(
+      !is_task<std::remove_cvref_t<T>>,
+      "weft: a task is no operation: spawn it, its handle is one; or use all(), any(), or "
+      "a scope with a limit");
+  static_assert(is_task<std::remove_cvref_t<T>> || is_operation<T>,
+                "weft: this is no operation: see sleep_op, recv_op, lock_op, join handles");
+  static constexpr bool value = true;
+};
+template <class T>
+inline constexpr bool is_operation_or_explained = operation_check<T>::value;
+}  // namespace detail
 
 }  // namespace weft::inline v0
 

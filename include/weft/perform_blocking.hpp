@@ -15,6 +15,9 @@ namespace weft::inline v0 {
 
 namespace detail {
 
+/// Throws std::logic_error inside a task, in the name of its caller.
+WEFT_API void check_outside_tasks(const char* caller);
+
 /// A thread that waits: a task whose wake-up is a condition. Its timers are its own.
 class WEFT_API thread_wait : public core::task {
  public:
@@ -42,11 +45,12 @@ class WEFT_API thread_wait : public core::task {
 
 }  // namespace detail
 
-/// Waits in the calling thread, which is not one that drives a runtime, for any operation but those
-/// on descriptors. Throws what the operation throws.
+/// Waits in the calling thread for any operation but those on descriptors. Throws what the
+/// operation throws; inside a task, which awaits operations, std::logic_error.
 template <class Op>
   requires is_operation<Op>
-auto perform_blocking(Op&& op) {
+typename std::remove_cvref_t<Op>::result_type perform_blocking(Op&& op) {
+  detail::check_outside_tasks("perform_blocking");
   using plain = std::remove_cvref_t<Op>;
   typename plain::arm arm(std::forward<Op>(op));
   detail::thread_wait waiter;
@@ -75,7 +79,7 @@ auto operation<Op>::attempt(Source&& op) {
       arm.lose(p);
     return done;
   } else {
-    std::optional<result> got;
+    std::optional<detail::regular<result>> got;
     if (arm.attempt(p))
       got.emplace(arm.settle(p));
     else

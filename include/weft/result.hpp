@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -86,9 +87,13 @@ template <class T>
 struct flat<result<T>> {
   using type = result<T>;
 };
+template <class T>
+struct flat<T&> {
+  using type = result<std::reference_wrapper<T>>;
+};
 }  // namespace detail
 
-/// result<T>, or T itself if that is a result.
+/// result<T>, or T itself if that is a result; of a reference, a std::reference_wrapper's.
 template <class T>
 using flat_result = typename detail::flat<T>::type;
 

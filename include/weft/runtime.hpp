@@ -3,8 +3,8 @@
 // the task and everything spawned in its scope have ended; the other workers have threads of their
 // own.
 //
-//   weft::runtime rt;                       // one worker: no locked instruction on the common
-//   paths int five = rt.block_on(hello());
+//   weft::runtime rt;  // one worker: no locked instruction on the common paths
+//   int five = rt.block_on(hello());
 //
 // runtime::spawn and handles start tasks that outlive block_on; ~runtime cancels them and waits for
 // their end. With one worker these get on while somebody is in block_on, or calls poll_once: where
@@ -167,12 +167,14 @@ class worker_handle {
 class WEFT_API runtime {
  public:
   /// Throws std::invalid_argument for a backend that is not there, std::system_error when the
-  /// system refuses a thread.
+  /// system refuses a thread, std::logic_error inside a task.
   explicit runtime(const runtime_options& options = runtime_options());
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
   /// Cancels what spawn and handles have started, waits for it, and stops the workers. The first
   /// failure among it that nobody joined, and that poll_once has not thrown, is told on stderr.
+  /// Where a task of another runtime does this, its worker waits with it. Not in a task of its own,
+  /// nor while a thread is in block_on: std::terminate.
   ~runtime();
 
   /// Runs t on the calling thread; returns its result when it and all that was spawned in its scope

@@ -25,8 +25,8 @@ namespace weft::inline v0 {
 namespace detail {
 
 /// `co_await self()`: the coroutine that awaits it.
-struct self {
-  self() noexcept = default;
+struct self : awaiter_base {
+  self() noexcept {}
   bool await_ready() const noexcept { return false; }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> here) noexcept {
@@ -39,7 +39,7 @@ struct self {
 
 /// `co_await`: whether the scope has ended. A wait for it; false when a cancellation has ended that
 /// instead, unless it is deaf.
-class scope_end_wait {
+class scope_end_wait : public awaiter_base {
  public:
   scope_end_wait(core::task_scope& s, bool first, bool deaf) noexcept
       : scope_(s), first_(first), deaf_(deaf) {}
@@ -110,16 +110,45 @@ template <class F, class... Args>
 concept takes_group = std::is_invocable_v<F, task_group&, Args...>;
 
 template <class F, class... Args>
-decltype(auto) call_body(F&& f, task_group& g, Args&&... args) {
-  if constexpr (takes_group<F, Args...>)
-    return std::invoke(std::forward<F>(f), g, std::forward<Args>(args)...);
-  else
-    return std::invoke(std::forward<F>(f), std::forward<Args>(args)...);
-}
+struct body_of : std::invoke_result<F, Args...> {};
+template <class F, class... Args>
+  requires takes_group<F, Args...>
+struct body_of<F, Args...> : std::invoke_result<F, task_group&, Args...> {};
 
 template <class F, class... Args>
-using body_value = typename std::remove_cvref_t<decltype(call_body(
-    std::declval<F>(), std::declval<task_group&>(), std::declval<Args>()...))>::value_type;
+concept makes_body = requires { typename body_of<F, Args...>::type; } &&
+                     is_task<std::remove_cvref_t<typename body_of<F, Args...>::type>>;
+
+/// What the body gives.
+template <class F, class... Args>
+struct body_value_of {
+  static_assert(!is_task<std::remove_cvref_t<F>>,
+                "weft::scope, weft::shield: these take a function, which they call inside: "
+                "scope(f, args...), not scope(f(args...))");
+  static_assert(is_task<std::remove_cvref_t<F>> || makes_body<F, Args...>,
+                "weft::scope, weft::shield: f(args...) or f(group, args...) has to give a task");
+  using type = void;
+};
+template <class F, class... Args>
+  requires makes_body<F, Args...>
+struct body_value_of<F, Args...> {
+  using type = typename std::remove_cvref_t<typename body_of<F, Args...>::type>::value_type;
+};
+template <class F, class... Args>
+using body_value = typename body_value_of<F, Args...>::type;
+
+/// As run_kept.
+template <class T, class F, class... Args>
+task<T> run_with_group(task_group* group, F f, Args... args) {
+  co_return co_await std::move(f)(*group, std::move(args)...);
+}
+template <class F, class... Args>
+auto call_body(task_group& group, F f, Args... args) {
+  if constexpr (takes_group<F, Args...>)
+    return run_with_group<body_value<F, Args...>>(&group, std::move(f), std::move(args)...);
+  else
+    return make_task(std::move(f), std::move(args)...);
+}
 
 /// Fails the scope at its deadline.
 inline task<> watch_deadline(core::task_scope* s, core::nanoseconds duration) {
@@ -144,9 +173,9 @@ task<T> run_scope(bool shield, core::nanoseconds limit, F f, Args... args) {
   bool unwound = false;  // by a cancellation
   try {
     if constexpr (std::is_void_v<T>)
-      co_await call_body(std::move(f), group, std::move(args)...);
+      co_await call_body(group, std::move(f), std::move(args)...);
     else
-      result.set(co_await call_body(std::move(f), group, std::move(args)...));
+      result.set(co_await call_body(group, std::move(f), std::move(args)...));
   } catch (const cancelled&) {
     error = std::current_exception();
     unwound = true;

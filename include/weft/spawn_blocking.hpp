@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // spawn_blocking(f, args...): runs an ordinary function, which may block, beside the workers.
+// Tests: tests/task/blocking_test.cpp.
 #pragma once
 
 #include <concepts>
@@ -35,11 +36,19 @@ class call_state {
     return done_;
   }
 
+  /// Once it has finished: the result, once.
+  T take() {
+    if (taken_.exchange(true, std::memory_order_relaxed))
+      misuse("weft: the result of this call has been taken before");
+    return result.take();
+  }
+
   outcome<T> result;  // the call's until it is done, then the waiter's
 
  private:
   core::waiters waiting_;
   bool done_ = false;
+  core::atomic<bool> taken_{false};
 };
 
 template <class T, class F, class... Args>
@@ -78,8 +87,9 @@ class blocking_job final : public core::helper_job {
 }  // namespace detail
 
 /// A call on a helper thread. Await it for the result or the exception, which is for the first who
-/// asks; use it as an arm of a choice. Copies are the same call. One that is let go, or whose
-/// waiter is cancelled, runs to its end; then its result, also an exception, is dropped.
+/// asks (the second gets a std::logic_error); use it as an arm of a choice. Copies are the same
+/// call. One that is let go, or whose waiter is cancelled, runs to its end; then its result, also
+/// an exception, is dropped.
 template <class T>
 class [[nodiscard]] blocking_handle : public operation<blocking_handle<T>> {
   using source = std::shared_ptr<detail::call_state<T>>;
@@ -92,7 +102,7 @@ class [[nodiscard]] blocking_handle : public operation<blocking_handle<T>> {
   class arm : public detail::ready_arm<source> {
    public:
     explicit arm(const blocking_handle& h) noexcept : detail::ready_arm<source>(h.of_) {}
-    T settle(performer&) { return this->of_->result.take(); }
+    T settle(performer&) { return this->of_->take(); }
   };
 
   explicit blocking_handle(source of) noexcept : of_(std::move(of)) {}
@@ -111,6 +121,8 @@ template <class F, class... Args>
   requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
 auto spawn_blocking(F&& f, Args&&... args) {
   using given = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;
+  static_assert(!detail::is_task<std::remove_cvref_t<given>>,
+                "weft::spawn_blocking calls an ordinary function; a task is spawned: spawn(f)");
   using job = detail::blocking_job<given, std::decay_t<F>, std::decay_t<Args>...>;
   auto state = std::make_shared<detail::call_state<given>>();
   core::run_on_helper(

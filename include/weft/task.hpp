@@ -24,6 +24,9 @@ class task;
 
 namespace detail {
 
+/// What a task may await: the awaiters of weft.
+struct awaiter_base {};
+
 /// What a task ends with: nothing yet, a value (an address, for a reference) or an exception.
 template <class T>
 class outcome {
@@ -83,6 +86,45 @@ class outcome<void> {
   std::exception_ptr error_;
 };
 
+template <class T>
+inline constexpr bool is_task = false;
+template <class T>
+inline constexpr bool is_task<task<T>> = true;
+
+template <class A>
+concept is_awaiter = std::is_base_of_v<awaiter_base, std::remove_cvref_t<A>>;
+template <class A>
+concept can_be_awaited = is_awaiter<A> || requires(A&& a) {
+  { static_cast<A&&>(a).operator co_await() } -> is_awaiter;
+};
+
+/// An awaiter that has gone through await_transform. g++ 12 would copy one that came as a
+/// reference.
+template <class A>
+class awaiter_proxy {
+ public:
+  explicit awaiter_proxy(A& of) noexcept : of_(of) {}
+  bool await_ready() const noexcept { return false; }
+  template <class Promise>
+  auto await_suspend(std::coroutine_handle<Promise> here) const {
+    return of_.await_suspend(here);
+  }
+  decltype(auto) await_resume() const { return of_.await_resume(); }
+
+ private:
+  A& of_;
+};
+template <class A>
+struct passing {
+  using type = A&&;
+};
+template <is_awaiter A>
+struct passing<A> {
+  using type = awaiter_proxy<std::remove_reference_t<A>>;
+};
+template <class A>
+using passed_on = typename passing<A>::type;
+
 /// What every frame of ours begins with. owner: the coroutine that it runs as, its own or that of
 /// the frame that awaits it.
 struct promise_base {
@@ -91,6 +133,21 @@ struct promise_base {
   promise_base& operator=(const promise_base&) = delete;
 
   std::suspend_always initial_suspend() const noexcept { return {}; }
+
+  /// Somebody else's awaiter would resume this frame past its worker.
+  template <class A>
+  auto await_transform(A&& awaited) const noexcept -> passed_on<A> {
+    static_assert(!(std::is_lvalue_reference_v<A> && is_task<std::remove_cvref_t<A>>),
+                  "weft: a task is awaited once, as an rvalue: co_await std::move(t)");
+    static_assert(
+        can_be_awaited<A> || is_task<std::remove_cvref_t<A>>,
+        "weft: a task awaits operations and tasks of weft. What another library completes "
+        "sets a weft::event, or sends on a weft::oneshot, that the task awaits");
+    if constexpr (is_awaiter<A>)
+      return passed_on<A>(awaited);
+    else
+      return static_cast<A&&>(awaited);
+  }
 
   struct last_suspension {
     bool await_ready() const noexcept { return false; }
@@ -232,7 +289,8 @@ struct promise final : promise_result<T> {
 
 /// A lazy computation of a T (any type that can be moved, a reference, or void). Await it once, as
 /// an rvalue: `co_await std::move(t)` or `co_await f()`; or give it to spawn() or block_on().
-/// Exceptions travel to whoever awaits. One that is never awaited never runs.
+/// Exceptions travel to whoever awaits. One that is never awaited never runs. One that was moved
+/// from is empty: to await, spawn or block_on it throws std::logic_error.
 template <class T = void>
 class [[nodiscard]] task {
  public:
@@ -252,7 +310,7 @@ class [[nodiscard]] task {
   /// False for one that was moved from.
   explicit operator bool() const noexcept { return static_cast<bool>(frame_); }
 
-  class awaiter {
+  class awaiter : public detail::awaiter_base {
    public:
     explicit awaiter(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
     awaiter(const awaiter&) = delete;
@@ -273,14 +331,23 @@ class [[nodiscard]] task {
     std::coroutine_handle<promise_type> frame_;
     detail::outcome<T> result_;
   };
-  awaiter operator co_await() && noexcept { return awaiter(frame_); }
+  awaiter operator co_await() && {
+    check();
+    return awaiter(frame_);
+  }
 
   /// For spawn and block_on: the frame, which is now theirs.
-  std::coroutine_handle<promise_type> release() noexcept { return std::exchange(frame_, {}); }
+  std::coroutine_handle<promise_type> release() {
+    check();
+    return std::exchange(frame_, {});
+  }
 
  private:
   friend promise_type;
   explicit task(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
+  void check() const {
+    if (!frame_) detail::misuse("weft: a task that is empty: it was moved from");
+  }
 
   std::coroutine_handle<promise_type> frame_;
 };
@@ -302,11 +369,6 @@ inline bool promise_base::ends_cancelled() const noexcept {
     return false;
   }
 }
-
-template <class T>
-inline constexpr bool is_task = false;
-template <class T>
-inline constexpr bool is_task<task<T>> = true;
 
 }  // namespace detail
 

@@ -18,13 +18,13 @@ using clock = std::chrono::steady_clock;
 
 namespace detail {
 
-/// Nanoseconds of a duration, within what the wheel holds; negative is zero.
+/// Nanoseconds of a duration, within what the wheel holds; negative and not a number are zero.
 template <class Rep, class Period>
 constexpr core::nanoseconds to_nanoseconds(std::chrono::duration<Rep, Period> d) noexcept {
   using seconds = std::chrono::duration<double>;
-  if (seconds(d).count() >= 9.2e9) return core::forever;
-  const auto n = std::chrono::duration_cast<std::chrono::nanoseconds>(d).count();
-  return n > 0 ? n : 0;
+  const double s = seconds(d).count();
+  if (s >= 9.2e9) return core::forever;
+  return s > 0 ? std::chrono::duration_cast<std::chrono::nanoseconds>(d).count() : 0;
 }
 
 inline core::nanoseconds deadline_after(core::nanoseconds now, core::nanoseconds d) noexcept {
@@ -99,7 +99,8 @@ sleep_operation sleep_op(std::chrono::duration<Rep, Period> d) noexcept {
 inline sleep_operation sleep_until_op(clock::time_point t) noexcept {
   return sleep_operation::until(detail::to_nanoseconds(t.time_since_epoch()));
 }
-/// `co_await sleep(d)`: waits for d.
+/// `co_await sleep(d)`: waits for d; for ever if that is infinite, not at all if it is negative or
+/// not a number.
 template <class Rep, class Period>
 sleep_operation sleep(std::chrono::duration<Rep, Period> d) noexcept {
   return sleep_op(d);
@@ -108,7 +109,8 @@ sleep_operation sleep(std::chrono::duration<Rep, Period> d) noexcept {
 inline sleep_operation sleep_until(clock::time_point t) noexcept { return sleep_until_op(t); }
 
 /// The operation, or errc::timeout if it has not happened d after the perform. Operations of
-/// results stay results.
+/// results stay results; a reference comes as a std::reference_wrapper. timeout(spawn(f), d) waits
+/// no longer than that for f, which runs on: a scope with a limit ends it.
 template <class Op, class Rep, class Period>
   requires is_operation<Op>
 auto timeout(Op op, std::chrono::duration<Rep, Period> d) {
@@ -117,8 +119,15 @@ auto timeout(Op op, std::chrono::duration<Rep, Period> d) {
   if constexpr (std::is_void_v<value>)
     return unite(wrap(std::move(op), []() { return result<void>(); }), wrap(sleep_op(d), give_up));
   else
-    return unite(wrap(std::move(op), [](value&& v) { return flat_result<value>(std::move(v)); }),
-                 wrap(sleep_op(d), give_up));
+    return unite(
+        wrap(std::move(op), [](value&& v) { return flat_result<value>(std::forward<value>(v)); }),
+        wrap(sleep_op(d), give_up));
+}
+
+template <class T, class Rep, class Period>
+  requires(!is_operation<T>)
+auto timeout(T&&, std::chrono::duration<Rep, Period>) {
+  static_assert(detail::is_operation_or_explained<T>);
 }
 
 /// What an interval does about ticks that nobody took in time.
@@ -128,7 +137,11 @@ enum class missed_ticks : std::uint8_t {
   skip,   // gives one at once, and the next when it would have come anyway
 };
 
+class [[nodiscard]] tick_operation;
+
 /// A clock that ticks every d: `co_await i.tick()` waits for the next, the first one d from now.
+/// A tick that lost in a choice, or whose wait was cancelled, has not been taken: the next perform
+/// gets it. Not for two threads at once.
 class interval {
  public:
   template <class Rep, class Period>
@@ -138,16 +151,17 @@ class interval {
         next_(detail::deadline_after(core::clock_now(), period_)),
         missed_(missed) {}
 
-  /// The operation for the next tick; asking again gives the one behind it.
-  sleep_operation tick() noexcept {
-    const core::nanoseconds due = next_;
-    next_ = after(due, core::clock_now());
-    return sleep_operation::until(due);
-  }
+  /// The next tick, each time it is performed. The interval has to outlive it.
+  tick_operation tick() noexcept;
   /// The next tick is a period from now.
   void reset() noexcept { next_ = detail::deadline_after(core::clock_now(), period_); }
 
  private:
+  friend class tick_operation;
+  /// It has happened. Two arms of one choice may both wait for it.
+  void take(core::nanoseconds due) noexcept {
+    if (due == next_) next_ = after(due, core::clock_now());
+  }
   /// The tick behind the one that is due, asked for now.
   core::nanoseconds after(core::nanoseconds due, core::nanoseconds now) const noexcept {
     const core::nanoseconds next = detail::deadline_after(due, period_);
@@ -160,5 +174,33 @@ class interval {
   core::nanoseconds next_;
   missed_ticks missed_;
 };
+
+/// What interval::tick gives.
+class [[nodiscard]] tick_operation : public operation<tick_operation> {
+ public:
+  using result_type = void;
+  static constexpr bool shared = false;
+  static constexpr const char* what = "timer";
+
+  class arm : public sleep_operation::arm {
+   public:
+    explicit arm(const tick_operation& op) noexcept
+        : sleep_operation::arm(sleep_operation::until(op.of_->next_)),
+          of_(op.of_),
+          due_(op.of_->next_) {}
+    void settle(performer&) noexcept { of_->take(due_); }
+
+   private:
+    interval* of_;
+    core::nanoseconds due_;
+  };
+
+  explicit tick_operation(interval& of) noexcept : of_(&of) {}
+
+ private:
+  interval* of_;
+};
+
+inline tick_operation interval::tick() noexcept { return tick_operation(*this); }
 
 }  // namespace weft::inline v0

@@ -54,11 +54,27 @@ class [[nodiscard]] wrapped : public operation<wrapped<Op, F>> {
   F f_;
 };
 
+namespace detail {
+template <class F, class V>
+inline constexpr bool takes_result = std::is_invocable_v<F&, V>;
+template <class F, class V>
+  requires std::is_void_v<V>
+inline constexpr bool takes_result<F, V> = std::is_invocable_v<F&>;
+}  // namespace detail
+
 /// op, and then f of its result (of nothing, for void), in the performer.
 template <class Op, class F>
   requires is_operation<Op>
 auto wrap(Op op, F f) {
+  static_assert(detail::takes_result<F, typename Op::result_type>,
+                "weft::wrap: f is called with the result of the operation, or with nothing if that "
+                "is void");
   return wrapped<Op, F>(std::move(op), std::move(f));
+}
+template <class T, class F>
+  requires(!is_operation<T>)
+auto wrap(T&&, F&&) {
+  static_assert(detail::is_operation_or_explained<T>);
 }
 
 }  // namespace weft::inline v0

@@ -54,6 +54,7 @@ task<> cond::wait(mutex::guard& guard) {
 }
 
 void cond::wait_blocking(mutex::guard& guard) {
+  detail::check_outside_tasks("cond::wait_blocking");
   const acquire_operation<mutex::guard> again(*guard.of(), 1);
   perform_blocking(notification(waiting_, guard));
   guard = perform_blocking(again);

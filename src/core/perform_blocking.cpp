@@ -3,8 +3,15 @@
 #include "weft/perform_blocking.hpp"
 
 #include <chrono>
+#include <stdexcept>
+#include <string>
 
 namespace weft::inline v0::detail {
+
+void check_outside_tasks(const char* caller) {
+  if (core::worker::current())
+    throw std::logic_error(std::string("weft: ") + caller + " inside a task");
+}
 
 const core::task_kind thread_wait::kind_table = {"thread", nullptr, wake};
 

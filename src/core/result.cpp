@@ -36,4 +36,6 @@ const char* cancelled::what() const noexcept { return "cancelled"; }
 deadlock::~deadlock() = default;
 timed_out::~timed_out() = default;
 
+void detail::misuse(const char* what) { throw std::logic_error(what); }
+
 }  // namespace weft::inline v0

@@ -75,6 +75,10 @@ class runtime_state {
   std::vector<task_info> tasks();
   core::scope_list& scopes() noexcept { return scopes_; }
   core::worker& first() noexcept { return *workers_.front(); }
+  bool has(const core::worker& w) const noexcept {
+    return std::any_of(workers_.begin(), workers_.end(),
+                       [&w](const auto& mine) { return mine.get() == &w; });
+  }
   unsigned size() const noexcept { return static_cast<unsigned>(workers_.size()); }
   bool concurrent() const noexcept { return size() > 1; }
 
@@ -195,7 +199,7 @@ void runtime_state::stand_by() noexcept {
 
 void runtime_state::begin_driving(const char* caller) {
   if (is_inherited()) refuse(caller, "in the child of a fork: it makes a runtime of its own");
-  if (core::worker::current()) refuse(caller, "inside a task");
+  check_outside_tasks(caller);
   std::unique_lock held(mutex_);
   if (called_) refuse(caller, "while another thread drives this runtime");
   called_ = true;
@@ -317,7 +321,12 @@ void runtime_state::end() noexcept {
 
 // What a child inherits goes with it: nothing there can be ended without the parent's threads.
 void end_runtime::operator()(runtime_state* s) const noexcept {
-  if (!s->is_inherited()) s->end();
+  if (s->is_inherited()) return;
+  // A task of another runtime ends this one: its thread has a worker already.
+  if (core::worker::current() && !s->has(*core::worker::current()))
+    std::thread([s] { s->end(); }).join();
+  else
+    s->end();
 }
 
 bool start_outside(runtime_state& s, core::coroutine& c, unsigned worker) noexcept {
@@ -373,6 +382,11 @@ core::coroutine& calling_coroutine(const char* function) {
 
 namespace weft::inline v0 {
 
+bool is_cancelled() noexcept {
+  const core::coroutine* const c = core::current_coroutine();
+  return c && c->is_cancelled();
+}
+
 runtime_handle::runtime_handle(detail::runtime_state& s) noexcept : state_(&s) {
   s.add_reference();
 }
@@ -393,7 +407,10 @@ worker_handle runtime_handle::worker(unsigned index) const {
 }
 std::vector<task_info> runtime_handle::tasks() const { return state_->tasks(); }
 
-runtime::runtime(const runtime_options& options) : state_(new detail::runtime_state(options)) {}
+runtime::runtime(const runtime_options& options) {
+  detail::check_outside_tasks("runtime");
+  state_.reset(new detail::runtime_state(options));
+}
 runtime::~runtime() = default;
 runtime_handle runtime::handle() noexcept { return runtime_handle(*state_); }
 unsigned runtime::workers() const noexcept { return state_->size(); }

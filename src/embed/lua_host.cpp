@@ -137,7 +137,7 @@ const core::task_kind start_kind = {"lua call", run_start, never_woken};
 const core::task_kind cancel_kind = {"lua cancel", run_cancel, never_woken};
 
 /// The coroutine that awaits stays on its worker from here on.
-struct pinning {
+struct pinning : detail::awaiter_base {
   pinning() noexcept {}
   bool await_ready() const noexcept { return false; }
   template <class Promise>

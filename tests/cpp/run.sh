@@ -158,5 +158,16 @@ if [ -z "$quick" ]; then
   done
 fi
 
+# What does not compile says why.
+if [ -z "$quick" ]; then
+  while read -r number text; do
+    if g++ -std=c++20 -fsyntax-only -Iinclude -DCASE="$number" tests/cpp/refused.cpp 2> "$dir/err"; then
+      if [ "$number" = 0 ]; then ok; else fail "refused.cpp $number" "it compiles"; fi
+    elif grep 'error:' "$dir/err" | grep -qF "$text"; then ok; else
+      fail "refused.cpp $number" "want the error: $text" "$dir/err"
+    fi
+  done < <(sed -n 's|^#.*if CASE == \([0-9]*\)  // says: \(.*\)|\1 \2|p' tests/cpp/refused.cpp)
+fi
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -3,8 +3,10 @@
 // goes.
 #include "task/support.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace {
 
@@ -180,5 +182,46 @@ task<> a_destructor_spawns() {
   co_await done.wait();
 }
 TEST_P(Lifetime, AnArgumentMaySpawnInItsDestructor) { run(a_destructor_spawns()); }
+
+// What the call makes of an argument, for a parameter that refers to it, lives as long as the task.
+const char* const a_long_text = "too long for the object itself, so that it lies elsewhere";
+task<> reads(const std::string& text, std::string_view view, int n) {
+  co_await weft::yield();
+  EXPECT_EQ(text, a_long_text);
+  EXPECT_EQ(view, a_long_text);
+  EXPECT_EQ(n, 1);
+}
+struct reader {
+  task<bool> has(const std::string& other) const {
+    co_await weft::yield();
+    co_return text == other;
+  }
+  std::string text = a_long_text;
+};
+task<> converts(weft::runtime* rt) {
+  co_await weft::spawn(reads, a_long_text, std::string(a_long_text), short(1));
+  co_await rt->spawn(reads, a_long_text, std::string(a_long_text), 1);
+  co_await weft::scope(reads, a_long_text, std::string(a_long_text), 1);
+  auto in_a_group = [](weft::task_group& g, const std::string& text, std::string_view v) -> task<> {
+    co_await weft::yield();
+    EXPECT_EQ(text, v);
+    co_await g.spawn(reads, a_long_text, std::string(v), 1);
+  };
+  co_await weft::scope(in_a_group, a_long_text, std::string(a_long_text));
+  weft::once o;
+  EXPECT_TRUE(co_await o.call(reads, a_long_text, std::string(a_long_text), 1));
+  auto views = [](std::string_view v) -> task<bool> {
+    co_await weft::yield();
+    co_return v == a_long_text;
+  };
+  EXPECT_TRUE(co_await weft::spawn(views, std::string(a_long_text)));
+  reader r;
+  EXPECT_TRUE(co_await weft::spawn(&reader::has, r, a_long_text));
+  EXPECT_TRUE(co_await weft::spawn(&reader::has, &r, a_long_text));
+  EXPECT_TRUE(co_await weft::spawn(&reader::has, std::ref(r), a_long_text));
+  EXPECT_TRUE(co_await weft::spawn(&reader::has, std::make_unique<reader>(), a_long_text));
+  EXPECT_TRUE(co_await weft::scope(&reader::has, r, a_long_text));
+}
+TEST_P(Lifetime, ConvertedArgumentsStayWhileItRuns) { run(converts(&rt)); }
 
 }  // namespace

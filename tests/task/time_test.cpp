@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// interval: what becomes of ticks that were missed.
+// interval: what becomes of ticks that were missed, or lost; and durations that are no durations.
 #include "task/support.hpp"
+
+#include <limits>
 
 namespace {
 
@@ -28,15 +30,11 @@ task<after_five> misses(missed_ticks how) {
   const auto made = weft::clock::now();
   co_await weft::sleep(5 * period + period / 4);
   const auto asked = weft::clock::now();
-  weft::sleep_operation next = every.tick();
-  while (next.try_perform()) {
-    ++seen.at_once;
-    next = every.tick();
-  }
+  while (every.tick().try_perform()) ++seen.at_once;
   const auto looked = weft::clock::now();
   seen.periods = (looked - asked) / period;
   seen.beats = (looked - begun) / period - (asked - made) / period;
-  co_await next;
+  co_await every.tick();
   seen.then = weft::clock::now() - begun;
   co_return seen;
 }
@@ -71,5 +69,58 @@ TEST_P(Interval, TicksAreNeverEarly) {
   for (const missed_ticks how : {missed_ticks::burst, missed_ticks::delay, missed_ticks::skip})
     run(on_time(how));
 }
+
+// A loop around a choice with other arms that win far more often.
+task<> tells(weft::sender<int> tx, const bool* enough) {
+  while (!*enough) {
+    co_await weft::sleep(1ms);
+    co_await tx.send(1);
+  }
+}
+task<> selects() {
+  bool enough = false;
+  auto [tx, rx] = weft::channel<int>();
+  auto other = weft::spawn(tells, std::move(tx), &enough);
+  const auto begun = weft::clock::now();
+  weft::interval every(5ms);
+  int messages = 0;
+  for (int ticks = 0; ticks < 5;) {
+    const auto got = co_await weft::choose(rx.recv_op(), every.tick());
+    got.index() == 0 ? ++messages : ++ticks;
+    if (messages > 5000) break;
+  }
+  EXPECT_LE(messages, 5000) << "ticks were lost to messages";
+  EXPECT_GE(weft::clock::now() - begun, 25ms);
+  enough = true;
+  while (!other.is_finished()) static_cast<void>(co_await weft::timeout(rx.recv_op(), 1ms));
+}
+TEST(IntervalOfOne, TicksAreNotLostToOtherArms) { weft::runtime().block_on(selects()); }
+
+task<> loses_and_is_cancelled() {
+  weft::interval every(3ms, missed_ticks::burst);
+  const auto begun = weft::clock::now();
+  EXPECT_FALSE(co_await weft::timeout(every.tick(), 1us));
+  auto waits = [](weft::interval* i) -> task<> { co_await i->tick(); };
+  auto other = weft::spawn(waits, &every);
+  co_await weft::yield();
+  other.cancel();
+  EXPECT_TRUE(co_await ends_cancelled(&other));
+  co_await weft::sleep_until(begun + 4ms);
+  EXPECT_TRUE(every.tick().try_perform()) << "the first has not been taken";
+  co_await every.tick();
+  EXPECT_GE(weft::clock::now() - begun, 6ms);
+}
+TEST_P(Interval, ATickThatLostIsStillThere) { run(loses_and_is_cancelled()); }
+
+task<> odd_durations() {
+  using seconds = std::chrono::duration<double>;
+  constexpr double infinite = std::numeric_limits<double>::infinity();
+  co_await weft::sleep(seconds(std::numeric_limits<double>::quiet_NaN()));
+  co_await weft::sleep(seconds(-infinite));
+  EXPECT_FALSE(weft::sleep_op(seconds(infinite)).try_perform());
+  const auto first = co_await weft::choose(weft::sleep_op(seconds(infinite)), weft::sleep_op(1ms));
+  EXPECT_EQ(first.index(), 1U);
+}
+TEST_P(Interval, NotANumberIsNoTimeAndInfiniteIsForEver) { run(odd_durations()); }
 
 }  // namespace

@@ -12,6 +12,8 @@
 // life: what becomes of the result and who frees the block.
 //   complete   the result is there. Set once, by the coroutine's end.
 //   joining    `joiner` is a published record. Set and cleared by the holder of the handle.
+//   claimed    one joiner has the result, or waits for it; others are refused. An arm that owns the
+//              handle has no rival, and does without.
 //   interest   a handle exists. Cleared once, by its destructor.
 //   released   the end has touched the coroutine for the last time. Whoever of the end and the
 //              handle comes second (sees the other's bit) frees the block.
@@ -48,6 +50,7 @@ class lifecycle {
     released = 8,
     cancelled = 16,
     deaf = 32,
+    claimed = 64,
     one_shield = 256,
   };
 
@@ -138,10 +141,10 @@ struct WEFT_API coroutine : task, list_node {
   // resume.
   atomic<bool> resting{false};
   atomic<bool> named{false};
-  bool concurrent = false;  // more than one thread may touch it
-  bool failed = false;      // the result is an exception
-  bool joined = false;      // somebody has taken the result
-  bool pinned = false;      // stays on its worker
+  bool concurrent = false;       // more than one thread may touch it
+  bool failed = false;           // the result is an exception
+  relaxed<bool> joined = false;  // somebody has taken the result
+  bool pinned = false;           // stays on its worker
   action next_action = action::go_on;
   std::uint16_t shard = 0;        // of its scope: whose list it is in
   const std::uint8_t size_class;  // of its block; these two last: see frame_block
