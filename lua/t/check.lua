@@ -16,11 +16,10 @@ function check.refuse(name, i, expected, v)
   return check.misuse(("bad argument #%d to '%s' (%s expected, got %s)"):format(i, name, expected, got))
 end
 
--- The integer v, at least `least`.
-local to_integer = math.tointeger or function(n)
-  return n == math.floor(n) and n >= -2 ^ 63 and n < 2 ^ 63 and n or nil
-end
+local to_integer = require "weft.check".to_integer
 check.to_integer = to_integer
+
+-- The integer v, at least `least`.
 function check.integer(name, i, v, least)
   if type(v) ~= "number" then check.refuse(name, i, "number", v) end
   local n = to_integer(v)

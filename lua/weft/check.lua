@@ -5,11 +5,14 @@ local core = require "weft.core"
 
 local misuse = core.misuse
 local floor, huge = math.floor, math.huge
+
+local check = {}
+
+-- The number as an integer, or nil.
 local to_integer = math.tointeger or function(n)
   return n == floor(n) and n >= -2 ^ 63 and n < 2 ^ 63 and n or nil
 end
-
-local check = {}
+check.to_integer = to_integer
 
 -- Raises: the value `v` of `what` is not an `expected`.
 local function refuse(what, expected, v)
