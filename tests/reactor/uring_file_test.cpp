@@ -66,9 +66,10 @@ class slow_file_system {
     for (;;) {
       pollfd ready[] = {{device_, POLLIN, 0}, {orders_, POLLIN, 0}};
       ::poll(ready, 2, -1);
-      if (ready[1].revents) take_order();
-      if (ready[0].revents && ::read(device_, request_.data(), request_.size()) > 0)
-        answer(as<fuse_in_header>(0));
+      const bool asked =
+          ready[0].revents && ::read(device_, request_.data(), request_.size()) > 0;
+      take_orders();  // after it: what was ordered before the request was made holds for it
+      if (asked) answer(as<fuse_in_header>(0));
     }
   }
 
@@ -122,9 +123,13 @@ class slow_file_system {
     }
   }
 
-  void take_order() {
-    if (::read(orders_, &order_, 1) != 1) ::_exit(0);
-    if (held_ != 0 && order_ != hold) answer_read();
+  /// One by one: the cancelled read may have ended, and the next been ordered, before this comes to
+  /// the answer of the first.
+  void take_orders() {
+    ssize_t n;
+    while ((n = ::read(orders_, &order_, 1)) == 1)
+      if (held_ != 0 && order_ != hold) answer_read();
+    if (n == 0) ::_exit(0);
   }
   void answer_read() {
     const std::uint64_t to = std::exchange(held_, 0);
@@ -170,7 +175,6 @@ int cancel_while_it_is_read(const char* backend) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   auto [begun, told] = make_pipe();
   auto [orders, order] = make_pipe();
-  ::fcntl(orders.get(), F_SETFL, 0);
   unique_fd file(open_slow_file(told.get(), orders.get()));
   if (file.get() < 0) return 77;
   ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_RANDOM);  // a page a read
