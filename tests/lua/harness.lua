@@ -500,7 +500,7 @@ local function attempt(case)
   local found, grown = leftovers(before, snapshot(), case.opts)
   for _ = 1, 100 do                       -- threads that end, a runtime that lives on: they may close something yet
     if #found == 0 and not grown or is_skip(e) then break end
-    if t.luajit then require "jit".flush() end -- compiled code keeps what it has folded: ("x"):rep(2^23) is a constant
+    if t.jit then require "jit".flush() end -- compiled code keeps what it has folded: ("x"):rep(2^23) is a constant
     if t.under_weft then t.pcall(weft.sleep, 0.05) else os.execute "sleep 0.05" end
     found, grown = leftovers(before, snapshot(), case.opts)
   end

@@ -5,6 +5,7 @@ local t = require "harness"
 local weft = require "weft"
 
 local function full()
+  if t.jit then require "jit".flush() end  -- compiled code keeps the functions that it was made of, and what they hold
   collectgarbage()
   collectgarbage()
 end

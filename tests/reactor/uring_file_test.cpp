@@ -66,8 +66,7 @@ class slow_file_system {
     for (;;) {
       pollfd ready[] = {{device_, POLLIN, 0}, {orders_, POLLIN, 0}};
       ::poll(ready, 2, -1);
-      const bool asked =
-          ready[0].revents && ::read(device_, request_.data(), request_.size()) > 0;
+      const bool asked = ready[0].revents && ::read(device_, request_.data(), request_.size()) > 0;
       take_orders();  // after it: what was ordered before the request was made holds for it
       if (asked) answer(as<fuse_in_header>(0));
     }
