@@ -179,8 +179,12 @@ static int forked(void) {
   pid_t child = fork();
   if (child == 0) return 2;
   if (child < 0) return 3;
-  for (int i = 0; i < 20000 && waitpid(child, &status, WNOHANG) == 0; ++i) sleep_ms(5);
-  if (kill(child, 0) == 0) { /* it hangs */
+  pid_t reaped = 0;
+  for (int i = 0; i < 20000 && reaped == 0; ++i) {
+    sleep_ms(5);
+    reaped = waitpid(child, &status, WNOHANG);
+  }
+  if (reaped == 0) { /* it hangs */
     kill(child, SIGKILL);
     return 4;
   }
