@@ -77,7 +77,8 @@ for name, stand_in in pairs(stand_ins) do
   t.test("writable waits until there is room: " .. name, function()
     with_pair(function(a, b)
       local p = assert(weft.pollable(stand_in(a)))
-      local chunk, sent, got = ("x"):rep(65536), 0, nil
+      local chunk, sent = ("x"):rep(65536), 0
+      local got
       repeat                              -- an acknowledgement that comes late makes room once more
         while p:writable_op():try() do sent = sent + assert(a:send(chunk)) end
         weft.sleep(0.1)
