@@ -1462,9 +1462,11 @@ function Parts:close() end
 ---@class weft.PythonOptions
 ---@field config? string What the module's init function is given.
 ---@field function? string The one function that answers, whatever the name; default: the one of that name.
----@field path? string|string[] Folders to look for modules in, before Python's own.
+---@field path? string|string[] Folders to look for modules in, before Python's own. A file is one module for all who
+---load it; files of one name in two folders are two.
 ---@field venv? string A virtual environment, whose packages it may import.
----@field python? string Which Python, for the first runtime: "3.12", an interpreter's path, or a libpython's.
+---@field python? string Which Python, for the first runtime: "3.12" ("3" is any), an interpreter's path, or a
+---libpython's.
 ---@field threads? integer How many plain functions run at once; default 4.
 ---@field max_queue? integer As of foreign.load.
 ---@field timeout? number As of foreign.load.

@@ -50,6 +50,129 @@ t.test("a module that is not there, or does not import", function()
   t.contains(message, "weft_broken.py")
 end)
 
+-- A folder with these files: names to texts.
+local function make_folder(files)
+  local folder = os.tmpname()
+  os.remove(folder)
+  for name, text in pairs(files) do
+    local made = t.shell(("mkdir -p '%s'"):format((folder .. "/" .. name):match "^(.*)/"))
+    t.eq(made.code, 0, made.err)
+    t.spit(folder .. "/" .. name, text)
+  end
+  return folder
+end
+
+local function remove_folder(folder) t.eq(t.shell("rm -r " .. folder).code, 0) end
+
+t.test("modules of one name in two folders are two", function()
+  local where = "def where(request):\n    return %q\n"
+  local package = "from .part import where\nfrom . import part\n__all__ = ['where']\n"
+  local function make(text)
+    return make_folder {
+      ["weft_twin.py"] = where:format(text),
+      ["weft_twins/__init__.py"] = package,
+      ["weft_twins/part.py"] = where:format(text .. " in a package"),
+      ["inspect.py"] = where:format(text .. " hides a module of Python's"),
+    }
+  end
+  local one, two = make "one", make "two"
+  for round = 1, 2 do
+    for folder, text in pairs { [one] = "one", [two] = "two" } do
+      for unit, wanted in pairs {
+        weft_twin = text,
+        weft_twins = text .. " in a package",
+        ["weft_twins.part"] = text .. " in a package",
+        inspect = text .. " hides a module of Python's",
+      } do
+        local rt = assert(weft.foreign.python(unit, { path = folder, config = tostring(round) }))
+        t.returns(t.pack(true, wanted), rt:where())
+        rt:unload()
+      end
+    end
+  end
+  -- Without a folder it is the module of Python itself, which was there before.
+  local plain = assert(weft.foreign.python "inspect")
+  t.contains(select(3, plain:where()), "inspect has no function where")
+  plain:unload()
+  remove_folder(one)
+  remove_folder(two)
+end)
+
+t.test("a module is one for all who load it from its folder", function()
+  local folder = make_folder {
+    ["weft_counted.py"] = "n = 0\ndef count(request):\n    global n\n    n += 1\n    return str(n)\n",
+  }
+  for i = 1, 3 do
+    local path = i == 2 and folder .. "/." or folder
+    local rt = assert(weft.foreign.python("weft_counted", { path = path, config = tostring(i) }))
+    t.returns(t.pack(true, tostring(i)), rt:count())
+    rt:unload()
+  end
+  remove_folder(folder)
+end)
+
+t.test("a module that does not import is tried again", function()
+  local folder = make_folder { ["weft_mended.py"] = "raise ValueError('not yet')\n" }
+  local function load_it() return weft.foreign.python("weft_mended", { path = folder }) end
+  for _ = 1, 2 do t.contains(t.fails("init failed", load_it()), "not yet") end
+  t.spit(folder .. "/weft_mended.py", "def now(request):\n    return 'now'\n")
+  local rt = assert(load_it())
+  t.returns(t.pack(true, "now"), rt:now())
+  rt:unload()
+  remove_folder(folder)
+end)
+
+t.test("what a module has imported it does not serve", function()
+  local folder = make_folder {
+    ["weft_importer/__init__.py"] = [[
+from base64 import b64encode
+from functools import partial, wraps
+from os import getcwd, system
+from random import choice
+from subprocess import Popen
+
+from .part import helper
+
+__all__ = ["b64encode"]
+
+def unwrapped(function):
+    return partial(function, b"!")
+
+def shout(end, request):
+    return request.upper() + end
+
+loud = unwrapped(shout)
+
+def twice(function):
+    @wraps(function)
+    def both(request):
+        return function(request) * 2
+    return both
+
+@twice
+def echo(request):
+    return request
+]],
+    ["weft_importer/part.py"] = "def helper(request):\n    return b'helped'\n",
+  }
+  local rt = assert(weft.foreign.python("weft_importer", { path = folder }))
+  for _, name in ipairs { "getcwd", "system", "choice", "Popen", "partial", "wraps" } do
+    local ok, rc, err = rt[name](rt, "true")
+    t.eq(ok, false, name)
+    t.eq(rc, 1, name)
+    t.contains(err, "weft_importer has no function " .. name)
+  end
+  t.returns(t.pack(true, "eA=="), rt:b64encode "x")
+  t.returns(t.pack(true, "helped"), rt:helper "x")
+  t.returns(t.pack(true, "xx"), rt:echo "x")
+  t.returns(t.pack(true, "X!"), rt:loud "x")
+  rt:unload()
+  local chosen = assert(weft.foreign.python("weft_importer", { path = folder, ["function"] = "getcwd" }))
+  t.contains(select(3, chosen:x()), "getcwd")
+  chosen:unload()
+  remove_folder(folder)
+end)
+
 t.test("a request from a thread that answers none", function()
   with_fixture("outside", function(rt) t.returns(t.pack(true, "not inside a request"), rt:not_in_a_request()) end)
 end)
@@ -142,6 +265,14 @@ end)
 
 t.test("another Python than the one that runs", function()
   t.contains(t.fails("init failed", load("weft_fixture", { python = "3.2" })), "3.2")
+  for _, python in ipairs { "2.7", "2", "nonsense", "3.x" } do
+    local message = t.fails("init failed", load("weft_fixture", { python = python }))
+    t.contains(message, ("'%s' is no Python for weft"):format(python))
+  end
+  t.contains(t.fails("init failed", load("weft_fixture", { python = "/no/such/python2.7" })), "python2.7")
+  local rt = assert(load("weft_plain", { python = "3" }))
+  t.returns(t.pack(true, "ABC"), rt:upper("abc"))
+  rt:unload()
 end)
 
 -- In processes of their own: each can have one Python.
@@ -173,6 +304,15 @@ t.test("every Python of the machine that is not too old", { slow = true }, funct
     end
   end
   if tried == 0 then t.skip "no other Python here" end
+end)
+
+t.test("the first runtime's choice of a Python", function()
+  local result = program [[
+    for _, python in ipairs { "2.7", "/no/such/python3.11", "3" } do
+      local rt, message = load("weft_plain", { python = python })
+      print(rt and select(2, rt:upper "started") or message)
+    end]]
+  t.match(result.out, "'2.7' is no Python.*/no/such/python3.11.*STARTED\n", result.err)
 end)
 
 t.test("the interpreter leaves signals, mask and locale alone", function()
@@ -209,6 +349,23 @@ for _, name in ipairs { "libresty_ffi_python.so", "lib_nonblocking_ffi_python3.s
     plain:unload()
   end)
 end
+
+t.test("the seed's modules of one name in two folders are two", function()
+  local text = t.slurp(FOLDER .. "/weft_seed.py")
+  for _, answer in ipairs { "one", "two" } do
+    local folder = make_folder { ["weft_seed.py"] = (text:gsub('b":"', 'b" ' .. answer .. ':"')) }
+    for _, unit in ipairs { "weft_seed", "weft_seed?" } do
+      local rt = assert(weft.foreign.load("libresty_ffi_python.so", folder .. "/" .. unit .. ",serve,a"))
+      t.returns(t.pack(true, "a " .. answer .. ":x"), rt:call("x"))
+      rt:unload()
+    end
+    t.spit(folder .. "/weft_seed.py", (text:gsub('b":"', 'b" reloaded:"')))
+    local again = assert(weft.foreign.load("libresty_ffi_python.so", folder .. "/weft_seed?,serve,b"))
+    t.returns(t.pack(true, "b reloaded:x"), again:call("x"))
+    again:unload()
+    remove_folder(folder)
+  end
+end)
 
 t.test("what a module of the seed may get wrong", function()
   local function load_seed(config) return weft.foreign.load("libresty_ffi_python.so", config) end

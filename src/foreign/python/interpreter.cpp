@@ -75,13 +75,25 @@ choice choose_default() {
   return c;
 }
 
+bool is_file(const std::string& python) {
+  return python.find('/') != std::string::npos || python.find(".so") != std::string::npos;
+}
+
+/// "3.11", "3.11.2" or "python3.11"; "3" is any.
+bool is_version(std::string_view python) {
+  if (python.starts_with("python")) python.remove_prefix(6);
+  if (python == "3") return true;
+  return python.starts_with("3.") && python.size() > 2 &&
+         python.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
 choice choose(const interpreter_options& options) {
   const std::string& python = options.python;
   if (python.find(".so") != std::string::npos) return {.libraries = {python}, .program = ""};
-  if (python.find('/') != std::string::npos) return choose_interpreter(python);
-  if (!python.empty()) {
+  if (is_file(python)) return choose_interpreter(python);
+  if (const std::string version = version_in(python); !version.empty()) {
     choice c;
-    add_libraries(c, version_in(python), {});
+    add_libraries(c, version, {});
     return c;
   }
   return options.venv.empty() ? choose_default() : choose_venv(options.venv);
@@ -173,25 +185,33 @@ std::string start(const interpreter_options& options) {
   return initialize(c.program);
 }
 
+/// Whether the Python that runs is the one that is asked for: "", or why not.
+std::string compare(const interpreter_options& options) {
+  const bool any = version_in(options.python).empty() && !is_file(options.python);
+  if (any && options.venv.empty()) return "";
+  const choice c = choose(options);
+  if (c.libraries.empty())  // a venv's version is looked at when it is entered
+    return is_file(options.python) ? "no libpython belongs to " + options.python : "";
+  const std::string running = version_in(py.Py_GetVersion());
+  const std::string wanted = version_in(fs::path(c.libraries.front()).filename().native());
+  if (wanted.empty() || wanted == running) return "";
+  return "Python " + wanted + " is asked for, but this process runs Python " + running;
+}
+
 }  // namespace
 
 std::string start_interpreter(const interpreter_options& options) {
   static constinit std::mutex mutex;
   static constinit bool started = false;
+  const std::string& python = options.python;
+  if (!python.empty() && !is_file(python) && !is_version(python))
+    return "'" + python + "' is no Python for weft: option python is \"3\", a version from 3." +
+           std::to_string(oldest) + " on, an interpreter's path, or a libpython";
   const std::lock_guard guard(mutex);
-  if (!started) {
-    std::string error = start(options);
-    started = error.empty();
-    return error;
-  }
-  const std::string running = version_in(py.Py_GetVersion());
-  const std::string wanted =
-      choose(options).libraries.empty()
-          ? running
-          : version_in(fs::path(choose(options).libraries.front()).filename().native());
-  const bool any = options.python.empty() && options.venv.empty();
-  if (any || wanted.empty() || wanted == running) return "";
-  return "Python " + wanted + " is asked for, but this process runs Python " + running;
+  if (started) return compare(options);
+  std::string error = start(options);
+  started = error.empty();
+  return error;
 }
 
 ref take_exception() noexcept {

@@ -2,6 +2,8 @@
 """A runtime: a module, or the object that its init made, whose functions answer requests."""
 
 import importlib
+import importlib.machinery
+import importlib.util
 import inspect
 import os
 import site
@@ -9,6 +11,7 @@ import sys
 import threading
 import time
 import traceback
+import types
 
 import _weft
 
@@ -42,6 +45,64 @@ def _add_venv(venv):
     sys.path[:] = [p for p in sys.path if p not in before] + before
 
 
+def _file_of(module):
+    file = getattr(getattr(module, "__spec__", None), "origin", None)
+    return file and os.path.realpath(file)
+
+
+# Modules whose name was taken by another folder's: by file, the name that they have instead.
+_renamed = {}
+_importing = threading.RLock()
+
+
+def _own_name(name, file):
+    """What the module of that name in that file is called in sys.modules."""
+    known = sys.modules.get(name)
+    if known is None or _file_of(known) == file:
+        return name
+    return _renamed.setdefault(file, "%s#%d" % (name, len(_renamed) + 2))
+
+
+def _import_file(name, found):
+    spec = importlib.util.spec_from_file_location(
+        name, found.origin, submodule_search_locations=found.submodule_search_locations)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+
+
+def _import(name, folders, reload=False):
+    """The module of that name in the first of these folders that has it, else the one that import finds. A file is
+    one module, and the files of two folders are two: the later one goes by another name."""
+    package, dot, rest = name.partition(".")
+    with _importing:
+        found = importlib.machinery.PathFinder.find_spec(package, folders)
+        if found and found.has_location:
+            package = _own_name(package, os.path.realpath(found.origin))
+        name = package + dot + rest
+        known = name in sys.modules
+        if found and found.has_location and package not in sys.modules:
+            _import_file(package, found)
+        module = importlib.import_module(name)
+        if reload and known:
+            module.__spec__.loader.exec_module(module)
+        return module
+
+
+def _is_imported(module, name, function):
+    """Whether a module has this function of another one only because it uses it."""
+    if name in getattr(module, "__all__", ()):
+        return False
+    if not isinstance(function, (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)):
+        return False  # an object that the module has made
+    home = getattr(function, "__module__", None) or module.__name__
+    return not (home + ".").startswith(module.__name__ + ".")
+
+
 class Runtime:
     def __init__(self, options):
         """options: a dict of lists of strings."""
@@ -51,9 +112,9 @@ class Runtime:
         self.lock = threading.Lock()
         self.function = options["function"][0] if "function" in options else None
         self.threads = int(options["threads"][0])
-        module = importlib.import_module(options["module"][0])
+        module = _import(options["module"][0], options.get("path", []))
         init = getattr(module, "init", None)
-        self.target = module
+        self.module = self.target = module
         if callable(init):
             made = init(options["config"][0] if "config" in options else None)
             self.target = module if made is None else made
@@ -77,7 +138,8 @@ class Runtime:
         """The function that answers rt:name(request)."""
         wanted = self.function or name
         function = None if wanted.startswith("_") else getattr(self.target, wanted, None)
-        if not callable(function):
+        imported = self.target is self.module and not self.function and _is_imported(self.module, wanted, function)
+        if not callable(function) or imported:
             raise AttributeError("%s has no function %s" % (self.describe(), wanted))
         self.functions[name] = function
         return function
@@ -141,9 +203,7 @@ def call_seed(module, function, cfg_address, queue_address):
     """The seed's convention: the module serves the queue itself. Returns what its function did."""
     reload = module.endswith("?")
     directory, name = os.path.split(module.rstrip("?"))
-    _prepare({"path": [directory] if directory else []})
-    known = name in sys.modules
-    unit = importlib.import_module(name)
-    if reload and known:
-        unit = importlib.reload(unit)
+    folders = [directory] if directory else []
+    _prepare({"path": folders})
+    unit = _import(name, folders, reload)
     return getattr(unit, function)(cfg_address, queue_address)
