@@ -84,8 +84,7 @@ end
 
 local deepest = 50
 
--- The traceback of a thread without functions of ours, and whether any of the user's is left.
-local function trace_of(thread)
+local function read_trace(thread)
   local ours = {}
   for level = 0, deepest do
     local info = debug.getinfo(thread, level, "S")
@@ -96,6 +95,14 @@ local function trace_of(thread)
     if ours[source] then return "" end
   end)
   return text, text:find "\n\t[^\n]-:%d+: in " ~= nil
+end
+
+-- The traceback of a thread without functions of ours, and whether any of the user's is left. 5.2 cannot look into a
+-- thread whose stack is full.
+local function trace_of(thread)
+  local ok, text, is_users = pcall(read_trace, thread)
+  if ok then return text, is_users end
+  return ("stack traceback:\n\t(not to be had: %s)"):format(text), false
 end
 
 local function failure(fiber, thread, value)

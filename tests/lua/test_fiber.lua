@@ -274,6 +274,21 @@ t.test("deep recursion in a fiber is an ordinary error", function()
   t.eq(weft.spawn(function() return "alive" end):join(), "alive")
 end)
 
+t.test("a failure whose traceback is not to be had is told all the same", function()
+  -- As 5.2's debug functions do with a thread that has overflown its stack, when the collector has shrunk it to the brim.
+  local getinfo = debug.getinfo
+  debug.getinfo = function(thread, ...)
+    if type(thread) == "thread" then error "stack overflow" end
+    return getinfo(thread, ...)
+  end
+  local f = weft.async(function() error("the cause", 0) end)
+  local ok, e = t.pcall(f.join, f)
+  debug.getinfo = getinfo
+  t.eq(ok, false)
+  t.eq(e, "the cause")
+  t.contains(weft.error_info(e).traceback, "not to be had")
+end)
+
 t.test("spawn wants a function", function()
   t.misuse("bad argument #1 to '.-spawn'", function() weft.spawn() end)
   t.misuse("bad argument #1 to '.-spawn'", function() weft.spawn("f") end)

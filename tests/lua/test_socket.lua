@@ -311,7 +311,7 @@ end)
 
 t.test("the wall clock", function()
   local before = os.time()
-  t.between(weft.time(), before - 1, os.time() + 1)
+  t.between(weft.time(), before - 1, os.time() + 2)  -- os.time is cut off, and goes some ms behind: a tick
 end)
 
 t.outside("it outlives its run", function()
