@@ -14,33 +14,35 @@ local clients, messages = tonumber(arg[3] or 10), tonumber(arg[4] or 10)
 local l = Loop()
 local done = 0
 
+local next_message, read
+
+-- A client's state is a table: some LuaJITs lose what closures share (docs/coroutines.md).
 local function start(id)
-  local socket = assert(Socket.connect(server))
-  local sent, want, got = 0, nil, nil
+  local client = { id = id, socket = assert(Socket.connect(server)), sent = 0 }
+  l:addHandle(client.socket, "read", read, client)
+  next_message(client)
+end
 
-  local function next_message()
-    if sent == messages then
-      l:removeHandle(socket, "read")
-      socket:close()
-      done = done + 1
-      return
-    end
-    sent = sent + 1
-    want, got = ("client %d, message %d;"):format(id, sent):rep(10), ""
-    assert(socket:send(want) == #want)
+function next_message(client)
+  local socket = client.socket
+  if client.sent == messages then
+    l:removeHandle(socket, "read")
+    socket:close()
+    done = done + 1
+    return
   end
+  client.sent = client.sent + 1
+  client.want, client.got = ("client %d, message %d;"):format(client.id, client.sent):rep(10), ""
+  assert(socket:send(client.want) == #client.want)
+end
 
-  local function read()
-    local bytes, message = socket:recv()
-    if not bytes then error("the server has gone: " .. tostring(message)) end
-    got = got .. bytes
-    if #got < #want then return end
-    assert(got == want, "something else came back")
-    next_message()
-  end
-
-  l:addHandle(socket, "read", read)
-  next_message()
+function read(client)
+  local bytes, message = client.socket:recv()
+  if not bytes then error("the server has gone: " .. tostring(message)) end
+  client.got = client.got .. bytes
+  if #client.got < #client.want then return end
+  assert(client.got == client.want, "something else came back")
+  next_message(client)
 end
 
 for id = 1, clients do l:addTask(1, start, id) end
