@@ -275,15 +275,15 @@ t.test("deep recursion in a fiber is an ordinary error", function()
 end)
 
 t.test("a failure whose traceback is not to be had is told all the same", function()
-  -- As 5.2's debug functions do with a thread that has overflown its stack, when the collector has shrunk it to the brim.
-  local getinfo = debug.getinfo
-  debug.getinfo = function(thread, ...)
+  -- As in 5.2 with a thread that has overflown its stack, when the collector has shrunk it to the brim.
+  local functions, getinfo = debug, debug.getinfo
+  functions.getinfo = function(thread, ...)
     if type(thread) == "thread" then error "stack overflow" end
     return getinfo(thread, ...)
   end
   local f = weft.async(function() error("the cause", 0) end)
   local ok, e = t.pcall(f.join, f)
-  debug.getinfo = getinfo
+  functions.getinfo = getinfo
   t.eq(ok, false)
   t.eq(e, "the cause")
   t.contains(weft.error_info(e).traceback, "not to be had")
