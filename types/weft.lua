@@ -1508,14 +1508,15 @@ function weft.foreign.java(class, opts) end
 ---@field config? string What the module's init function is given.
 ---@field function? string The one function that answers, whatever the name; default: the one of that name.
 ---@field path? string|string[] Folders to look for modules and node_modules in.
----@field node? string The node program; default: that on PATH.
----@field flags? string|string[] Of node: "--max-old-space-size=64".
+---@field node? string The node program, for a process of its own; default: libnode, else that on PATH.
+---@field flags? string|string[] Of node, for a process of its own: "--max-old-space-size=64".
 ---@field max_queue? integer As of foreign.load.
 ---@field timeout? number As of foreign.load.
 
----A Node module as a runtime, in a node process of its own: rt:name(req) calls its exported function name(Buffer or
----null, call), or the method of the object that its init(config) has made. It may return a string, a buffer or
----nothing, a promise or an iterator. Errors and results as of foreign.load.
+---A Node module as a runtime: rt:name(req) calls its exported function name(Buffer or null, call), or the method of the
+---object that its init(config) has made. It may return a string, a buffer or nothing, a promise or an iterator. It runs
+---on a thread of this process where weft was built with libnode, unless node or flags are given; else in a node process
+---of its own. Errors and results as of foreign.load.
 ---@param module string A package's or module's name, or a path.
 ---@param opts? weft.NodeOptions
 ---@return weft.Foreign?

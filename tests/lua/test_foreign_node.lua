@@ -25,6 +25,50 @@ assert(weft.foreign.node(FOLDER .. "/weft_fixture.js", { config = "warm embedded
 local case, with_runtime = require "foreign_cases" (load_fixture)
 local function with_fixture(config, f) with_runtime(config, nil, f) end
 
+-- ---------------------------------------------------------------- what a function may be
+
+case("whatever has a then is a promise", function()
+  with_fixture("thenable", function(rt)
+    t.returns(t.pack(true, "x"), rt:thenable "x")
+    local ok, rc, err = rt:thenable_fail "x"
+    t.eq(ok, false)
+    t.eq(rc, 1)
+    t.contains(err, "deliberate failure")
+  end)
+end)
+
+case("the value that a generator returns is the last part", function()
+  with_fixture("last", function(rt)
+    t.returns(t.pack(true, "alast"), rt:with_last())
+    t.returns(t.pack(true, "aof all"), rt:later_with_last())
+    local parts = rt:with_last_parts()
+    for _, wanted in ipairs { "a", "last" } do t.returns(t.pack(wanted), parts:read()) end
+    t.eq(parts:read(), nil)
+  end)
+end)
+
+case("a part of the wrong type closes its generator", function()
+  with_fixture("wrong part", function(rt)
+    local ok, rc, err = rt:wrong_part()
+    t.eq(ok, false)
+    t.eq(rc, 1)
+    t.contains(err, "weft takes")
+    t.returns(t.pack(true, "true"), rt:closed())
+  end)
+end)
+
+case("what every object inherits is not served", function()
+  with_fixture("inherited names", function(rt)
+    for _, name in ipairs { "constructor", "toString", "valueOf", "hasOwnProperty", "isPrototypeOf" } do
+      local ok, rc, err = rt[name](rt, "x")
+      t.eq(ok, false, name)
+      t.eq(rc, 1, name)
+      t.contains(err, "has no function " .. name)
+    end
+    t.returns(t.pack(true, "x by a method of its own"), rt:toLocaleString "x")
+  end)
+end)
+
 -- ---------------------------------------------------------------- what nobody caught
 
 case("a rejection or an exception that nobody catches is an error of its request", function()

@@ -55,6 +55,37 @@ class Fixture {
     }
   }
 
+  * with_last() {
+    yield 'a';
+    return 'last';
+  }
+
+  async* later_with_last() {
+    yield* this.with_last();
+    return sleep(1).then(() => 'of all');
+  }
+
+  * wrong_part() {
+    try {
+      yield 5;
+    } finally {
+      this.wrong_part_closed = true;
+    }
+  }
+
+  closed() { return String(this.wrong_part_closed); }
+
+  // What a library's own promises look like.
+  thenable(request) {
+    return { then: (resolve) => setTimeout(() => resolve(request), 1) };
+  }
+
+  thenable_fail() {
+    return { then: (resolve, reject) => reject(new Error('deliberate failure')) };
+  }
+
+  toLocaleString(request) { return `${request} by a method of its own`; }
+
   * digits(count) {
     for (let i = 0; i < Number(count); i++) yield String(i % 10);
   }

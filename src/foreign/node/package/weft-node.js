@@ -120,9 +120,15 @@ async function start(text) {
   }
 }
 
+// What every object has it was not made for.
+function serves(place, name) {
+  if (typeof place[name] !== 'function' || name === 'constructor') return false;
+  return place[name] !== Object.prototype[name] && place[name] !== Function.prototype[name];
+}
+
 function find(name) {
   const wanted = target.function ?? name;
-  const place = target.places.find((p) => typeof p[wanted] === 'function');
+  const place = target.places.find((p) => serves(p, wanted));
   if (!place || wanted.startsWith('_')) throw new TypeError(`${target.name} has no function ${wanted}`);
   return place[wanted].bind(place);
 }
@@ -197,20 +203,39 @@ class Request {
     endWhenIdle();
   }
 
+  /** What the iterator returns at its end. */
   async stream(parts) {
-    for await (const part of parts) {
-      if (this.#cancelled) return;
-      send(PART, this.#task, bytesOf(part) ?? Buffer.alloc(0));
-      if (++this.#sent % PARTS_AHEAD !== 0) continue;
-      send(HOLD, this.#task);
-      await new Promise((resolve) => { this.#wake = resolve; });
+    const iterator = parts[Symbol.asyncIterator]?.() ?? parts[Symbol.iterator]();
+    let left = false; // before its end
+    try {
+      for (;;) {
+        const { done, value } = await iterator.next();
+        if (done) return await value;
+        left = true;
+        if (this.#cancelled) return null;
+        await this.#part(await value);
+        left = false;
+      }
+    } finally {
+      if (left) await iterator.return?.();
     }
+  }
+
+  async #part(value) {
+    send(PART, this.#task, bytesOf(value) ?? Buffer.alloc(0));
+    if (++this.#sent % PARTS_AHEAD !== 0) return;
+    send(HOLD, this.#task);
+    await new Promise((resolve) => { this.#wake = resolve; });
   }
 }
 
 function isStream(value) {
   if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return false;
   return Symbol.asyncIterator in value || Symbol.iterator in value;
+}
+
+function isThenable(value) {
+  return value !== null && (typeof value === 'object' || typeof value === 'function') && typeof value.then === 'function';
 }
 
 async function settle(request, result) {
@@ -232,7 +257,7 @@ function call(task, body) {
   context.run(request, () => {
     try {
       const result = find(body.toString('utf8', 13, end))(there ? body.subarray(end) : null, request);
-      if (result instanceof Promise || isStream(result)) settle(request, result);
+      if (isThenable(result) || isStream(result)) settle(request, result);
       else request.answer(result);
     } catch (error) {
       request.fail(error);
