@@ -277,13 +277,13 @@ end)
 t.test("a failure whose traceback is not to be had is told all the same", function()
   -- As in 5.2 with a thread that has overflown its stack, when the collector has shrunk it to the brim.
   local functions, getinfo = debug, debug.getinfo
-  functions.getinfo = function(thread, ...)
+  functions.getinfo = function(thread, ...) -- luacheck: ignore
     if type(thread) == "thread" then error "stack overflow" end
     return getinfo(thread, ...)
   end
   local f = weft.async(function() error("the cause", 0) end)
   local ok, e = t.pcall(f.join, f)
-  functions.getinfo = getinfo
+  functions.getinfo = getinfo -- luacheck: ignore
   t.eq(ok, false)
   t.eq(e, "the cause")
   t.contains(weft.error_info(e).traceback, "not to be had")
