@@ -296,6 +296,28 @@ TEST_P(reactor_host, its_descriptors_are_closed_on_exec_and_at_its_end) {
   EXPECT_EQ(open_descriptors(), before);
 }
 
+// Its memory may be where that of another thread's was, which has ended: no data race, although
+// nothing but the kernel has ordered the two.
+TEST_P(reactor_host, comes_after_one_of_another_thread) {
+  const auto comes_and_goes = [] {
+    const char* error = nullptr;
+    const std::unique_ptr<weft::core::reactor> own(make_backend(GetParam(), &error));
+    own->wake();
+    EXPECT_GT(own->wait(forever), 0);
+  };
+  std::atomic<bool> gone{false};
+  std::thread second([&] {
+    while (!gone.load(std::memory_order_relaxed)) std::this_thread::yield();
+    comes_and_goes();
+  });
+  std::thread first([&] {
+    comes_and_goes();
+    gone.store(true, std::memory_order_relaxed);
+  });
+  first.join();
+  second.join();
+}
+
 TEST_P(reactor_host, running_out_of_descriptors_is_an_error) {
   rlimit limit;
   ::getrlimit(RLIMIT_NOFILE, &limit);
