@@ -231,7 +231,8 @@ local function folder_with_semver()
   local script = ([[
     mkdir -p %s && cd %s && cp %s/weft_module.mjs . || exit
     timeout 20 npm install --no-audit --no-fund --silent semver@7 >/dev/null 2>&1 && exit
-    rm -rf node_modules && mkdir node_modules && cd "$(npm root -g)/npm/node_modules" && cp -r semver lru-cache "$OLDPWD/node_modules/"]])
+    rm -rf node_modules && mkdir node_modules || exit
+    cd "$(npm root -g)/npm/node_modules" && cp -r semver lru-cache "$OLDPWD/node_modules/"]])
     :format(folder, folder, "$OLDPWD/" .. FOLDER)
   if FOLDER:sub(1, 1) == "/" then script = script:gsub("%$OLDPWD/", "") end
   return folder, t.shell(script)
