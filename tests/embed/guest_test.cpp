@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "guest/guest.h"
+#include "sanitizers.hpp"
 #include "support.hpp"
 
 namespace {
@@ -98,11 +99,7 @@ TEST_P(Guest, IsDrivenByALoopOfItsOwn) { play_all({"guest_drive"}); }
 TEST_P(Guest, IsClosedInTheMidstOfEverything) { play_all({"guest_close", "guest_close"}); }
 
 TEST_P(Guest, ForksInTheMidstOfEverything) {
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-  GTEST_SKIP() << "TSan ends a child that starts a thread";
-#endif
-#endif
+  if (WEFT_TEST_TSAN) GTEST_SKIP() << "TSan ends a child that starts a thread";
   play_all({"guest_fork"});
 }
 

@@ -5,15 +5,11 @@
 
 #include <cstdlib>
 
+#include "sanitizers.hpp"
 #include "support.hpp"
 
 // Sanitizers refuse RTLD_DEEPBIND.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define WEFT_TEST_NO_DEEPBIND
-#endif
-#endif
-#if !defined(WEFT_TEST_NO_DEEPBIND)
+#if !WEFT_TEST_ASAN && !WEFT_TEST_TSAN
 
 namespace {
 

@@ -555,13 +555,19 @@ both("a call that stop has cut off is made again, unless it is cancelled", funct
   t.eq(joined(list), "a b c d again a")
 end)
 
-both("after a stop the call that asked goes on, and those that waited are made again", function()
+-- A loop with a call that notes itself, and waits for long the first time; the list, and how to note.
+local function loop_with_a_call_that_waits(wait)
   local l = Loop()
   local list, note = noter()
   l:addTask(1, function()
-    note "cut"
-    if not list[2] then weft.sleep(3600) end
+    note "called"
+    if not list[2] then wait(3600) end
   end)
+  return l, list, note
+end
+
+both("after a stop the call that asked goes on, and those that waited are made again", function()
+  local l, list, note = loop_with_a_call_that_waits(weft.sleep)
   l:addTask(5, function()
     l:stop()
     weft.sleep(0.001)
@@ -569,16 +575,11 @@ both("after a stop the call that asked goes on, and those that waited are made a
   end)
   l:run()
   l:run()
-  t.eq(joined(list), "cut asked cut")
+  t.eq(joined(list), "called asked called")
 end)
 
 both("a call that has caught its cancellation has been made", function()
-  local l = Loop()
-  local list, note = noter()
-  l:addTask(1, function()
-    note "called"
-    weft.pcall(weft.sleep, 3600)
-  end)
+  local l, list = loop_with_a_call_that_waits(function(s) weft.pcall(weft.sleep, s) end)
   l:addTask(5, l.stop, l)
   l:run()
   l:run()
@@ -586,12 +587,7 @@ both("a call that has caught its cancellation has been made", function()
 end)
 
 t.test("a call that a cancelled run has cut off is made again", function()
-  local l = Loop()
-  local list, note = noter()
-  l:addTask(1, function()
-    note "called"
-    if not list[2] then weft.sleep(3600) end
-  end)
+  local l, list = loop_with_a_call_that_waits(weft.sleep)
   t.eq(weft.is_timeout(select(2, weft.pcall(weft.scope, { timeout = 0.01 }, function() l:run() end))), true)
   l:run()
   t.eq(joined(list), "called called")

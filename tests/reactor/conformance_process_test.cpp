@@ -10,6 +10,7 @@
 
 #include "fixture.hpp"
 #include "refused.hpp"
+#include "sanitizers.hpp"
 
 using namespace weft_test;
 
@@ -393,13 +394,9 @@ TEST_P(reactor_process, in_a_forked_child) {
 
 TEST_P(reactor_process, a_kernel_without_pidfd_open) {
   if (std::string(io->name()) == "kqueue") GTEST_SKIP() << "has events of its own for processes";
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-  if (std::string(io->name()) == "io_uring")
+  if (WEFT_TEST_TSAN && std::string(io->name()) == "io_uring")
     GTEST_SKIP()
         << "TSan runs a signal's handler at the next call that it knows: the ring's is none";
-#endif
-#endif
   for (const int error : {ENOSYS, EPERM}) {
     const int result = in_a_child([&] {
       if (!refuse_call(SYS_pidfd_open, error)) return 77;  // as a kernel before 5.3, or a container

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "fixture.hpp"
+#include "sanitizers.hpp"
 
 using namespace weft_test;
 
@@ -219,16 +220,7 @@ TEST_P(reactor_signal, whichever_thread_it_comes_to) {
 
 // TSan puts a handler off until the thread makes a call that it knows, which entering a ring is
 // not.
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WEFT_TEST_LATE_HANDLERS
-#endif
-#endif
-#if defined(WEFT_TEST_LATE_HANDLERS)
-constexpr nanoseconds limit = 1'000'000;
-#else
-constexpr nanoseconds limit = forever;
-#endif
+constexpr nanoseconds limit = WEFT_TEST_TSAN ? 1'000'000 : forever;
 
 TEST_P(reactor_signal, to_the_process_while_workers_block) {
   owned elsewhere = another();

@@ -7,13 +7,10 @@
 #include <cstdlib>
 #include <new>
 
+#include "sanitizers.hpp"
+
 // Sanitizers have an operator new of their own.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define WEFT_TEST_NO_OPERATOR_NEW
-#endif
-#endif
-#if !defined(WEFT_TEST_NO_OPERATOR_NEW)
+#if !WEFT_TEST_ASAN && !WEFT_TEST_TSAN
 
 namespace {
 std::atomic<long> allocations{0};
