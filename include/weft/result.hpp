@@ -3,6 +3,7 @@
 // beside those of the system.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <system_error>
@@ -52,6 +53,23 @@ class [[nodiscard]] result {
   T* operator->() noexcept { return std::get_if<0>(&held_); }
   const T* operator->() const noexcept { return std::get_if<0>(&held_); }
 
+  /// The value, or `other`, converted to T, when there is none.
+  template <class U = T>
+    requires std::is_convertible_v<U&&, T>
+  T value_or(U&& other) const& {
+    return has_value() ? T(**this) : static_cast<T>(std::forward<U>(other));
+  }
+  template <class U = T>
+    requires std::is_convertible_v<U&&, T>
+  T value_or(U&& other) && {
+    return has_value() ? T(*std::move(*this)) : static_cast<T>(std::forward<U>(other));
+  }
+
+  /// Equal values, or the same error: with another result, a T or a std::error_code.
+  friend bool operator==(const result&, const result&)
+    requires std::equality_comparable<T>
+  = default;
+
  private:
   void check() const {
     if (!has_value()) throw std::system_error(error());
@@ -73,6 +91,8 @@ class [[nodiscard]] result<void> {
   void value() const {
     if (why_) throw std::system_error(why_);
   }
+  /// Both have succeeded, or the same error.
+  friend bool operator==(const result&, const result&) noexcept = default;
 
  private:
   std::error_code why_;
