@@ -6,13 +6,17 @@
 
 #include <chrono>
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <optional>
+#include <ranges>
+#include <stdexcept>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "weft/choose.hpp"
 #include "weft/core/task_scope.hpp"
@@ -246,6 +250,14 @@ task<> keep_regular(task<T> t, std::optional<regular<T>>* into) {
   }
 }
 
+/// Of a scope of keep_regular that has ended without a failure: who has no result was cancelled,
+/// from outside.
+template <class R>
+R take_kept(std::optional<R>& kept) {
+  if (!kept) throw cancelled();
+  return std::move(*kept);
+}
+
 template <class... Ts>
 task<> spawn_all(task_group& group, std::tuple<task<Ts>...>* tasks,
                  std::tuple<std::optional<regular<Ts>>...>* results) {
@@ -261,7 +273,7 @@ task<std::tuple<regular<Ts>...>> run_all(task<Ts>... each) {
   std::tuple<task<Ts>...> tasks(std::move(each)...);
   std::tuple<std::optional<regular<Ts>>...> results;
   co_await scope(spawn_all<Ts...>, &tasks, &results);
-  co_return std::apply([](auto&... r) { return std::tuple<regular<Ts>...>(std::move(*r)...); },
+  co_return std::apply([](auto&... r) { return std::tuple<regular<Ts>...>(take_kept(r)...); },
                        results);
 }
 
@@ -284,6 +296,76 @@ task<std::variant<regular<Ts>...>> run_any(task<Ts>... each) {
   co_return std::move(*winner);
 }
 
+// ---- likewise of a number that is known at run time ----
+
+template <class R>
+concept range_of_tasks =
+    std::ranges::input_range<R> && is_task<std::remove_cvref_t<std::ranges::range_reference_t<R>>>;
+
+template <range_of_tasks R>
+using task_in = std::remove_cvref_t<std::ranges::range_reference_t<R>>;
+
+/// Whether R may be emptied: it makes its tasks as it goes, or is a container of the caller's no
+/// more.
+template <class R>
+inline constexpr bool gives_away = !std::is_lvalue_reference_v<std::ranges::range_reference_t<R>> ||
+                                   !(std::is_lvalue_reference_v<R> || std::ranges::view<R>);
+
+template <range_of_tasks R>
+std::vector<task_in<R>> take_tasks(R& from) {
+  std::vector<task_in<R>> tasks;
+  if constexpr (std::ranges::sized_range<R>) tasks.reserve(std::ranges::size(from));
+  for (auto&& t : from) tasks.push_back(std::move(t));
+  return tasks;
+}
+
+template <class T>
+using all_results = std::conditional_t<std::is_void_v<T>, void, std::vector<regular<T>>>;
+template <class T>
+using kept_results = std::vector<std::optional<regular<T>>>;
+
+template <class T>
+task<> spawn_each(task_group& group, std::vector<task<T>>* tasks, kept_results<T>* results) {
+  for (std::size_t i = 0; i < tasks->size(); ++i)
+    group.spawn(keep_regular<T>, std::move((*tasks)[i]), &(*results)[i]).detach();
+  co_return;
+}
+
+template <class T>
+task<all_results<T>> run_each(std::vector<task<T>> tasks) {
+  kept_results<T> kept(tasks.size());
+  co_await scope(spawn_each<T>, &tasks, &kept);
+  std::vector<regular<T>> results;
+  results.reserve(kept.size());
+  for (auto& r : kept) results.push_back(take_kept(r));
+  if constexpr (!std::is_void_v<T>) co_return std::move(results);
+}
+
+template <class T>
+using listed_winner = typename listed_choice<typename join_handle<T>::join_operation>::result_type;
+
+template <class T>
+task<> race_each(task_group& group, std::vector<task<T>>* tasks,
+                 std::optional<listed_winner<T>>* winner) {
+  std::vector<join_handle<T>> handles;
+  std::vector<typename join_handle<T>::join_operation> joins;
+  handles.reserve(tasks->size());  // the operations refer to them
+  for (task<T>& t : *tasks) {
+    handles.push_back(group.spawn(std::move(t)));
+    joins.push_back(handles.back().join_op());
+  }
+  auto first = choose(joins);
+  winner->emplace(co_await std::move(first));
+  group.cancel();
+}
+
+template <class T>
+task<listed_winner<T>> run_any_of(std::vector<task<T>> tasks) {
+  std::optional<listed_winner<T>> winner;
+  co_await scope(race_each<T>, &tasks, &winner);
+  co_return std::move(*winner);
+}
+
 }  // namespace detail
 
 /// `co_await all(t...)`: runs the tasks beside each other; a tuple of their results (void is
@@ -299,6 +381,28 @@ template <class... Ts>
   requires(sizeof...(Ts) > 0)
 auto any(task<Ts>... tasks) {
   return detail::run_any<Ts...>(std::move(tasks)...);
+}
+
+/// `co_await all(std::move(tasks))`, `co_await all(ids | std::views::transform(fetch))`: of a
+/// container that is given away, or of a view that makes tasks: a vector of their results in the
+/// same order (nothing, of task<void>; a reference is a std::reference_wrapper). As above; of no
+/// tasks at all, an empty vector. The range is gone through in the call.
+template <class R>
+  requires detail::range_of_tasks<R>
+auto all(R&& tasks) {
+  static_assert(detail::gives_away<R>, "weft::all: it takes the tasks: all(std::move(tasks))");
+  return detail::run_each(detail::take_tasks(tasks));
+}
+
+/// Likewise: a pair of the first one's index and its result (the index alone, of task<void>).
+/// Throws std::invalid_argument, in the call, when there is none.
+template <class R>
+  requires detail::range_of_tasks<R>
+auto any(R&& tasks) {
+  static_assert(detail::gives_away<R>, "weft::any: it takes the tasks: any(std::move(tasks))");
+  auto taken = detail::take_tasks(tasks);
+  if (taken.empty()) throw std::invalid_argument("weft::any: no tasks");
+  return detail::run_any_of(std::move(taken));
 }
 
 }  // namespace weft::inline v0
