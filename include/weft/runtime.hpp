@@ -113,6 +113,11 @@ class WEFT_API runtime_handle {
   runtime_handle& operator=(const runtime_handle& other) noexcept;
   ~runtime_handle();
 
+  /// Of the runtime that runs the calling task, or the calling function of a Lua state on one of
+  /// its workers: for a thread or a library that starts tasks there later. Anywhere else, in a
+  /// state that no runtime runs too, it throws std::logic_error. Never waits.
+  static runtime_handle current();
+
   /// Begins f(args...), or a task, in the runtime's own scope, where each task stands alone: a
   /// failure that nobody joins ends none of the others and is told on stderr. Any thread.
   template <class F, class... Args>

@@ -54,6 +54,12 @@ struct scope_end : core::task {
   core::worker& home;
 };
 
+/// The scopes of a runtime's tasks, as its workers know them: what leads from a worker to it.
+struct runtime_scopes : core::scope_list {
+  explicit runtime_scopes(runtime_state& s) noexcept : of(s) {}
+  runtime_state& of;
+};
+
 /// Workers and the scope of what outlives block_on. With several workers, worker 0 is driven by
 /// whoever is in block_on, else by a standby thread: its timers and descriptors always get on. One
 /// alone rests outside block_on and poll_once, once a main loop watches its descriptor.
@@ -104,7 +110,7 @@ class runtime_state {
   const unsigned forks_ = core::forks_of_process();
   core::atomic<int> references_{1};
   core::crew crew_;
-  core::scope_list scopes_;
+  runtime_scopes scopes_{*this};
   std::vector<std::unique_ptr<core::worker>> workers_;
   std::unique_ptr<core::task_scope> root_;
   std::unique_ptr<core::watchdog> watchdog_;
@@ -400,6 +406,13 @@ runtime_handle& runtime_handle::operator=(const runtime_handle& other) noexcept 
   return *this;
 }
 runtime_handle::~runtime_handle() { state_->drop_reference(); }
+
+// Only a runtime keeps its workers' scopes in a list.
+runtime_handle runtime_handle::current() {
+  core::worker* const w = core::worker::current();
+  if (!w || !w->scopes()) detail::misuse("weft: runtime_handle::current outside a runtime's tasks");
+  return runtime_handle(static_cast<detail::runtime_scopes*>(w->scopes())->of);
+}
 
 worker_handle runtime_handle::worker(unsigned index) const {
   if (index >= state_->size()) throw std::out_of_range("weft: no worker with this index");

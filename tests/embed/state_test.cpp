@@ -170,6 +170,21 @@ TEST_P(State, ATaskOfCxxBlocksItsFiberAlone) {
             "s:1: bad argument #1 (a function cannot leave its state)");
 }
 
+namespace {
+weft::task<> counts(std::shared_ptr<std::atomic<int>> n) {
+  co_await weft::yield();
+  ++*n;
+}
+}  // namespace
+
+TEST_P(State, AFunctionFindsTheRuntimeThatItsStateRunsOn) {
+  auto begun = std::make_shared<std::atomic<int>>(0);
+  lua.define("start", [begun] { weft::runtime_handle::current().spawn(counts, begun).detach(); });
+  run(lua.run("start()"));
+  while (*begun == 0) run(nap());
+  EXPECT_EQ(*begun, 1);
+}
+
 TEST_P(State, ACancelledFiberCancelsItsTask) {
   auto cancelled = std::make_shared<std::atomic<int>>(0);
   lua.define("wait", [cancelled] { return wait_for_ever(cancelled); });
