@@ -174,13 +174,13 @@ class sender : public detail::channel_end<T, &detail::channel_state<T>::senders>
   /// places.
   reserve_operation<T> reserve() const { return reserving(base::keeps::no); }
   reserve_operation<T> reserve_op() const { return reserving(base::keeps::yes); }
-  /// Never waits: nothing, also when it would have to.
+  /// Never waits: nothing, also when it would have to; closed() tells which.
   std::optional<channel_permit<T>> try_reserve() const {
     std::optional<std::optional<channel_permit<T>>> now = reserve().try_perform();
     if (!now) return std::nullopt;
     return std::move(*now);
   }
-  /// Never waits: false, with the value, also when it would have to.
+  /// Never waits: false, with the value, also when it would have to; closed() tells which.
   send_result<T> try_send(T value) const {
     auto* c = new detail::cell<T>(std::move(value));
     const core::pass p =
@@ -210,7 +210,7 @@ class receiver : public detail::channel_end<T, &detail::channel_state<T>::receiv
   /// What it returns is awaited while the end lives; recv_op's may be kept.
   recv_operation<T> recv() const { return recv_operation<T>(this->refer(base::keeps::no)); }
   recv_operation<T> recv_op() const { return recv_operation<T>(this->refer(base::keeps::yes)); }
-  /// Never waits: nothing, also when it would have to.
+  /// Never waits: nothing, also when it would have to; drained() tells which.
   std::optional<T> try_recv() const {
     detail::cell<T>* got = nullptr;
     this->state().ways().try_get(typename detail::channel_state<T>::mover{this->state(), got});
@@ -218,6 +218,9 @@ class receiver : public detail::channel_end<T, &detail::channel_state<T>::receiv
     const std::unique_ptr<detail::cell<T>> owned(got);
     return std::optional<T>(std::move(owned->value));
   }
+  /// Closed, and nothing is left in it: nothing will ever be received again. While it is false a
+  /// try_recv that gave nothing is worth another one.
+  bool drained() const noexcept { return this->state().ways().drained(); }
 };
 
 /// Both ends of a new channel: `auto [tx, rx] = channel<int>(16)`.

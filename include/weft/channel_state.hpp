@@ -172,6 +172,9 @@ class channel_end {
   /// Wakes whoever waits at either end. What is buffered can still be received. False: it was
   /// closed before.
   bool close() const noexcept { return state().ways().close(); }
+  /// Either side has closed it, or all senders or all receivers have gone: for good. So it tells
+  /// why a try has failed: try_send and try_reserve were refused because it is closed, or else
+  /// because it was full.
   bool closed() const noexcept { return state().ways().closed(); }
   /// Values in the buffer, a moment ago.
   std::size_t size() const noexcept { return state().ways().size(); }

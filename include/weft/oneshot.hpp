@@ -37,6 +37,8 @@ class oneshot_state {
     held.complete_all();
     return !std::exchange(over_, true);
   }
+  /// Once it is over: whether the value has been taken, or never came.
+  bool is_empty() const noexcept { return !value_; }
   /// Once it is over: the value, to the first who asks.
   std::optional<T> take() { return std::exchange(value_, std::nullopt); }
 
@@ -116,8 +118,11 @@ class oneshot_receiver : public detail::oneshot_end<T> {
   oneshot_operation<T> recv() const noexcept { return recv_op(); }
   /// As an arm of a choice, or for perform_blocking. It may outlive this end.
   oneshot_operation<T> recv_op() const noexcept { return oneshot_operation<T>(this->of_); }
-  /// Never waits: nothing, also when it would have to.
+  /// Never waits: nothing, also when it would have to; drained() tells which.
   std::optional<T> try_recv() { return this->of_->is_over() ? this->of_->take() : std::nullopt; }
+  /// The value has been received, or the sender has gone without one: nothing will be received.
+  /// Not while another task or thread receives.
+  bool drained() const noexcept { return this->of_->is_over() && this->of_->is_empty(); }
 };
 
 /// Both ends of a new one.

@@ -57,6 +57,13 @@ class channel {
   std::size_t size() const noexcept { return locked(count_); }
   std::size_t capacity() const noexcept { return capacity_; }
   bool closed() const noexcept { return locked(closed_); }
+  /// Closed, and nothing is left to get: for good.
+  bool drained() const noexcept {
+    lock_.lock();
+    const bool over = closed_ && count_ == 0;
+    lock_.unlock();
+    return over;
+  }
 
   template <class Mover>
   pass try_put(Mover&& mover) {
