@@ -14,9 +14,9 @@ weft::task<> client(std::uint16_t port, int id, int messages) {
   auto stream = (co_await weft::timeout(weft::tcp_stream::connect("127.0.0.1", port), 1min)).value();
   for (int i = 0; i < messages; ++i) {
     const std::string sent = "client " + std::to_string(id) + " message " + std::to_string(i);
-    (co_await stream.write_all(std::as_bytes(std::span(sent)))).value();
+    (co_await stream.write_all(sent)).value();
     std::string got(sent.size(), 0);
-    std::span<std::byte> rest = std::as_writable_bytes(std::span(got));
+    std::span<char> rest(got);
     while (!rest.empty()) {
       const auto n = (co_await weft::timeout(stream.read_some(rest), 1min)).value();
       if (n == 0) throw std::runtime_error("the server has closed the connection");

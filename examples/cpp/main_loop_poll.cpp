@@ -32,8 +32,8 @@ weft::task<> work(weft::receiver<std::string> words, weft::event finished) {
   auto stream = (co_await weft::tcp_stream::connect("127.0.0.1", port)).value();
   while (const auto word = co_await words.recv()) {
     std::string reply(word->size(), ' ');
-    (co_await stream.write_all(std::as_bytes(std::span(*word)))).value();
-    (co_await weft::read_all(stream, std::as_writable_bytes(std::span(reply)))).value();
+    (co_await stream.write_all(*word)).value();
+    (co_await weft::read_all(stream, reply)).value();
     co_await weft::sleep(2ms);
     std::puts(reply.c_str());
   }

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include <cstdio>
-#include <span>
 #include <string>
 #include <string_view>
 #include <weft/weft.hpp>
 
-std::span<const std::byte> bytes(std::string_view s) { return std::as_bytes(std::span(s)); }
+using namespace std::string_view_literals;
 
 weft::task<> answer(weft::tcp_stream stream) {
   std::string question(100, 0);
-  const auto n = co_await stream.read_some(std::as_writable_bytes(std::span(question)));
-  if (n) (co_await stream.write_all(bytes("you said " + question.substr(0, *n)))).value();
+  const auto n = co_await stream.read_some(question);
+  if (n) (co_await stream.write_all("you said " + question.substr(0, *n))).value();
 }
 
 weft::task<> run() {
@@ -20,9 +19,9 @@ weft::task<> run() {
   auto stream = (co_await weft::tcp_stream::connect("127.0.0.1", port)).value();
   weft::spawn(answer, (co_await listener.accept()).value()).detach();
 
-  (co_await stream.write_all(bytes("hello"))).value();
+  (co_await stream.write_all("hello"sv)).value();
   std::string got(100, 0);
-  const auto n = co_await weft::read_all(stream, std::as_writable_bytes(std::span(got)));
+  const auto n = co_await weft::read_all(stream, got);
   std::printf("%s\n", got.substr(0, n.value()).c_str());  // --> you said hello
 
   const auto nobody = co_await weft::tcp_stream::connect("no-such-host.invalid", 80);

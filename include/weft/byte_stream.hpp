@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <span>
 
+#include "weft/buffer.hpp"
 #include "weft/operation.hpp"
 #include "weft/result.hpp"
 #include "weft/task.hpp"
@@ -27,9 +28,9 @@ concept byte_stream = requires(S& s, std::span<std::byte> to, std::span<const st
 };
 
 /// `co_await write_all(s, bytes)`: writes until all are taken. After an error, or a cancellation,
-/// some of them may have been. The bytes and the stream outlive it.
+/// some of them may have been. The bytes and the stream outlive it: see buffer.hpp.
 template <byte_stream S>
-task<result<void>> write_all(S& s, std::span<const std::byte> bytes) {
+task<result<void>> write_all(S& s, const_buffer bytes) {
   while (!bytes.empty()) {
     const result<std::size_t> n = co_await s.write_some(bytes);
     if (!n) co_return n.error();
@@ -38,9 +39,10 @@ task<result<void>> write_all(S& s, std::span<const std::byte> bytes) {
   co_return result<void>();
 }
 
-/// `co_await read_all(s, to)`: reads until `to` is full or the stream ends: how many bytes.
+/// `co_await read_all(s, to)`: reads until `to` is full or the stream ends: how many bytes. `to`
+/// and the stream outlive it.
 template <byte_stream S>
-task<result<std::size_t>> read_all(S& s, std::span<std::byte> to) {
+task<result<std::size_t>> read_all(S& s, mutable_buffer to) {
   std::size_t got = 0;
   while (got < to.size()) {
     const result<std::size_t> n = co_await s.read_some(to.subspan(got));

@@ -10,11 +10,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <utility>
 
 #include "weft/address.hpp"
+#include "weft/buffer.hpp"
 #include "weft/byte_stream.hpp"
 #include "weft/config.hpp"
 #include "weft/operation.hpp"
@@ -153,8 +153,8 @@ class WEFT_API tcp_socket {
 /// Which half of a connection.
 enum class half : std::uint8_t { in = 1, out = 2, both = 3 };
 
-/// A connection. Move-only; one task may read while another writes. Buffers are the caller's, and
-/// are touched by nobody once the operation is decided.
+/// A connection. Move-only; one task may read while another writes. Buffers are the caller's
+/// (buffer.hpp): they live until the operation is decided, and are touched by nobody afterwards.
 class WEFT_API tcp_stream : public detail::tcp_socket {
  public:
   using detail::tcp_socket::tcp_socket;
@@ -173,33 +173,31 @@ class WEFT_API tcp_stream : public detail::tcp_socket {
 
   /// Waits for bytes and takes what is there, at most to.size(): how many; 0 at the end of the
   /// connection (and for an empty `to`). Errors: errc::closed; the system's (connection_reset).
-  transfer_operation<std::size_t> read_some(std::span<std::byte> to) const noexcept {
+  transfer_operation<std::size_t> read_some(mutable_buffer to) const noexcept {
     using detail::transfer;
     return transfer_operation<std::size_t>(
         transfer(socket(), transfer::kind::read, to.data(), to.size()));
   }
-  transfer_operation<std::size_t> read_some_op(std::span<std::byte> to) const noexcept {
+  transfer_operation<std::size_t> read_some_op(mutable_buffer to) const noexcept {
     return read_some(to);
   }
 
   /// Waits for room and gives the kernel what it takes: how many bytes, at least 1 unless `from` is
   /// empty. Errors: errc::closed; the system's (broken_pipe, connection_reset).
-  transfer_operation<std::size_t> write_some(std::span<const std::byte> from) const noexcept {
+  transfer_operation<std::size_t> write_some(const_buffer from) const noexcept {
     using detail::transfer;
     // What is written is not changed: the pointer is common to both ways.
     void* const data = const_cast<std::byte*>(from.data());
     return transfer_operation<std::size_t>(
         transfer(socket(), transfer::kind::write, data, from.size()));
   }
-  transfer_operation<std::size_t> write_some_op(std::span<const std::byte> from) const noexcept {
+  transfer_operation<std::size_t> write_some_op(const_buffer from) const noexcept {
     return write_some(from);
   }
 
   /// `co_await s.write_all(bytes)`: all of them. No operation, since it cannot be taken back: after
   /// an error or a cancellation some may have gone.
-  task<result<void>> write_all(std::span<const std::byte> bytes) {
-    return weft::write_all(*this, bytes);
-  }
+  task<result<void>> write_all(const_buffer bytes) { return weft::write_all(*this, bytes); }
 
   /// Ends a half: the peer reads the end after what was written; reads here give 0. Never waits.
   result<void> shutdown(half which) noexcept;

@@ -4,6 +4,7 @@
 #include <coroutine>
 #include <functional>
 #include <string>
+#include <vector>
 #include <weft/weft.hpp>
 
 using namespace std::chrono_literals;
@@ -51,6 +52,15 @@ task<> refused() {
   co_await weft::wrap(five(), f);
 #elif CASE == 13  // says: a task is no operation: spawn it
   co_await weft::unite(five(), five());
+#elif CASE == 14  // says: all(std::move(tasks))
+  std::vector<task<int>> tasks;
+  co_await weft::all(tasks);
+#elif CASE == 15  // says: any(std::move(tasks))
+  std::vector<task<int>> tasks;
+  co_await weft::any(tasks);
+#elif CASE == 16  // says: a literal ends with a 0
+  auto stream = (co_await weft::tcp_stream::connect("127.0.0.1", 1)).value();
+  co_await stream.write_all("hello");
 #endif
 }
 
