@@ -130,6 +130,29 @@ t.test("a JVM that is not there", function()
   t.contains(result.out, "/no/such/java")
 end)
 
+t.test("after a JVM that failed, the first reason is told", function()
+  local result = program [[
+    for _, flags in ipairs { "-Djava.class.path=/no/such", "-Xmx64m" } do
+      print(select(2, load("Fixture", { flags = flags })))
+    end]]
+  local first, second = result.out:match "^([^\n]*)\n([^\n]*)\n$"
+  t.truthy(first, result.out .. result.err)
+  t.contains(first, "does not find the classes of weft")
+  t.contains(second, "already; the first attempt of this process: the JVM does not find the classes of weft")
+end)
+
+case("of overloads the documented one answers", function()
+  with_fixture("overloads", function(rt)
+    t.returns(t.pack(true, "bytes"), rt:overloaded "x")
+    t.returns(t.pack(true, "text"), rt:overloaded_text "x")
+    t.returns(t.pack(true, "nothing"), rt:overloaded_nothing "x")
+  end)
+end)
+
+case("a class that is not public", function()
+  t.contains(t.fails("init failed", load "Hidden"), "Hidden is not a public class")
+end)
+
 t.test("every Java of the machine", { slow = true }, function()
   local homes = t.shell "ls -d /usr/lib/jvm/*/lib/server | xargs -n 1 realpath | sort -u"
   for server in homes.out:gmatch "[^\n]+" do

@@ -82,11 +82,11 @@ std::string create(const machine_options& options, const std::vector<std::string
   JNIEnv* env = nullptr;
   JavaVM* created = nullptr;
   const jint status = create_machine(&created, reinterpret_cast<void**>(&env), &arguments);
-  if (status == JNI_EEXIST) return "this process runs a JVM of its own";
+  if (status == JNI_EEXIST) return "this process runs a JVM already";
   if (status != JNI_OK) return "the JVM does not start: error " + std::to_string(status);
   if (!register_natives(env)) {
     env->ExceptionClear();
-    return "the classes of weft are missing: " + class_path();
+    return "the JVM does not find the classes of weft: " + class_path();
   }
   created->DetachCurrentThread();
   machine = created;
@@ -97,10 +97,16 @@ std::string create(const machine_options& options, const std::vector<std::string
 
 std::string start_machine(const machine_options& options) {
   static constinit std::vector<std::string>* running = nullptr;
+  static constinit std::string* first_failure = nullptr;  // what a JVM leaves may refuse the next
   std::vector<std::string> flags = flags_of(options);
   if (!machine) {
     std::string error = create(options, flags);
-    if (error.empty()) running = new std::vector(std::move(flags));
+    if (error.empty())
+      running = new std::vector(std::move(flags));
+    else if (first_failure)
+      error += "; the first attempt of this process: " + *first_failure;
+    else
+      first_failure = new std::string(error);
     return error;
   }
   const bool same = options.flags.empty() || flags == *running;

@@ -54,6 +54,38 @@ public final class Fixture implements AutoCloseable {
     throw new IllegalStateException("deliberate failure");
   }
 
+  public String overloaded() {
+    return "nothing";
+  }
+
+  public String overloaded(String request) {
+    return "text";
+  }
+
+  public String overloaded(int request) {
+    return "a number";
+  }
+
+  public String overloaded(byte[] request) {
+    return "bytes";
+  }
+
+  public String overloaded_text() {
+    return "nothing";
+  }
+
+  public String overloaded_text(String request) {
+    return "text";
+  }
+
+  public String overloaded_nothing(Object request) {
+    return "anything";
+  }
+
+  public String overloaded_nothing() {
+    return "nothing";
+  }
+
   public int wrong() {
     return 5;
   }
@@ -161,5 +193,12 @@ public final class Fixture implements AutoCloseable {
 
   public String property(String name) {
     return System.getProperty(name);
+  }
+}
+
+/** For the loader to refuse. */
+class Hidden {
+  public static String echo(String request) {
+    return request;
   }
 }

@@ -17,6 +17,8 @@ final class Target {
 
   Target(Class<?> type, String config) throws Throwable {
     this.type = type;
+    if (!Modifier.isPublic(type.getModifiers()))
+      throw new IllegalAccessException(type.getName() + " is not a public class: weft calls public methods of one");
     object = make(config);
   }
 
@@ -40,19 +42,28 @@ final class Target {
     }
   }
 
+  // What a method may take, the one that is preferred first.
+  private static final Class<?>[][] TAKES = {{byte[].class}, {String.class}, {}};
+
   private Method find(String name) throws NoSuchMethodException {
-    for (Method m : type.getMethods()) {
-      if (!m.getName().equals(name) || m.getDeclaringClass() == Object.class) continue;
-      if (object == null && !Modifier.isStatic(m.getModifiers())) continue;
-      Class<?>[] parameters = m.getParameterTypes();
-      boolean takesAll = parameters.length == 0;
-      if (parameters.length == 1) takesAll = parameters[0] == byte[].class || parameters[0] == String.class;
-      if (!takesAll) continue;
-      m.setAccessible(true);
-      return m;
+    for (Class<?>[] parameters : TAKES) {
+      Method m = find(name, parameters);
+      if (m != null) return m;
     }
     throw new NoSuchMethodException(
         type.getName() + " has no public method " + name + "(byte[]), (String) or ()");
+  }
+
+  private Method find(String name, Class<?>[] parameters) {
+    try {
+      Method m = type.getMethod(name, parameters);
+      if (m.getDeclaringClass() == Object.class) return null;
+      if (object == null && !Modifier.isStatic(m.getModifiers())) return null;
+      m.setAccessible(true);
+      return m;
+    } catch (NoSuchMethodException none) {
+      return null;
+    }
   }
 
   Object call(String name, byte[] request) throws Throwable {
