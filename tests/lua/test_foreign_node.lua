@@ -20,9 +20,15 @@ if code == "ENOENT" then
 end
 assert(warm, why):unload()
 -- Embedded, node keeps its own descriptors from its first start.
-assert(weft.foreign.node(FOLDER .. "/weft_fixture.js", { config = "warm embedded" })):unload()
+local function load_embedded(config)
+  return weft.foreign.node(FOLDER .. "/weft_fixture.js", { path = FOLDER, config = config })
+end
+local embedded = assert(load_embedded "warm embedded")
+local has_libnode
+weft.run(function() has_libnode = select(2, embedded:process()) == tostring(t.pid()) end)
+embedded:unload()
 
-local case, with_runtime = require "foreign_cases" (load_fixture)
+local case, with_runtime, in_process = require "foreign_cases" (load_fixture)
 local function with_fixture(config, f) with_runtime(config, nil, f) end
 
 -- ---------------------------------------------------------------- what a function may be
@@ -164,24 +170,55 @@ t.test("the child ends with its host", function()
   t.eventually(function() return t.has_ended(pid) end)
 end)
 
-case("Node inside this process, where libnode is", { memory = 1024 }, function()
-  local rt = assert(weft.foreign.node(FOLDER .. "/weft_fixture.js", { config = "embedded" }))
-  local _, pid = rt:process()
-  if pid ~= tostring(t.pid()) then
-    rt:unload()
-    t.skip "weft was built without libnode"
-  end
-  t.returns(t.pack(true, "embedded"), rt:config())
-  weft.scope(function(s)
-    for i = 1, 100 do
-      s:spawn(function() t.returns(t.pack(true, "request " .. i), rt:later("request " .. i)) end)
+-- ---------------------------------------------------------------- Node inside this process
+
+-- In processes of their own, which end in many ways while Node works.
+local function program(body, opts)
+  return t.program(([[
+    local weft = require "weft"
+    local function load(module, opts)
+      opts.path = %q
+      return weft.foreign.node(module, opts)
     end
+    weft.run(function()
+      %s
+    end)]]):format(FOLDER, body), opts)
+end
+
+if has_libnode then
+  case("Node inside this process", { memory = 1024 }, function()
+    local rt = assert(load_embedded "embedded")
+    t.returns(t.pack(true, "embedded"), rt:config())
+    weft.scope(function(s)
+      for i = 1, 100 do
+        s:spawn(function() t.returns(t.pack(true, "request " .. i), rt:later("request " .. i)) end)
+      end
+    end)
+    t.contains(select(3, rt:later_fail()), "deliberate failure")
+    t.contains(select(3, rt:exit("3")), "the node environment has ended")
+    t.returns(t.pack(true, "still there"), rt:echo("still there"))
+    rt:unload()
   end)
-  t.contains(select(3, rt:later_fail()), "deliberate failure")
-  t.contains(select(3, rt:exit("3")), "the node environment has ended")
-  t.returns(t.pack(true, "still there"), rt:echo("still there"))
-  rt:unload()
-end)
+
+  in_process("Node", FOLDER .. "/weft_fixture.js", program)
+
+  for _, work in ipairs { "echo", "timers", "spin", "worker", "block" } do
+    t.test(("a program ends as it wants while Node is at work: %s"):format(work), function()
+      for _, how in ipairs { "return", "rt:unload()", "os.exit(7)", "os.exit(7, true)", "error 'x'" } do
+        local status = how:find "7" and 7 or how:find "error" and 1 or 0
+        local result = program(([[
+          local rt = assert(load(%q, {}))
+          weft.timeout(rt:%s_op "x", 0.05):perform()
+          io.write "ended"  -- flushed by the end alone
+          %s]]):format(FOLDER .. "/weft_fixture.js", work, how))
+        t.eq(result.out, "ended", result.err)
+        t.eq(result.code, status, how .. ": " .. result.err)
+      end
+    end)
+  end
+else
+  t.test("Node inside this process", function() t.skip "weft was built without libnode" end)
+end
 
 -- ---------------------------------------------------------------- what Node's library does
 

@@ -9,21 +9,31 @@
 #include <mutex>
 #include <vector>
 
+#include "foreign/node/residents.hpp"
+
 namespace weft::node {
 
 namespace {
 
-/// V8 and Node, once for the process and for good. No signal handler, and the descriptors 0 to 2 as
-/// they are. Null: they do not start.
+/// No signal handler, and the descriptors 0 to 2 as they are.
+::node::InitializationResult* start_node() {
+  watch_exit();
+  ::node::InitializationResult* const started =
+      ::node::InitializeOncePerProcess(
+          {"node"}, {::node::ProcessInitializationFlags::kNoStdioInitialization,
+                     ::node::ProcessInitializationFlags::kNoDefaultSignalHandling})
+          .release();
+  if (!started->early_return()) node_has_started();
+  watch_exit();
+  return started;
+}
+
+/// V8 and Node, once for the process, until it exits. Null: they do not start.
 ::node::MultiIsolatePlatform* platform() {
   static constinit std::mutex mutex;
   static constinit ::node::InitializationResult* started = nullptr;
   const std::lock_guard guard(mutex);
-  if (!started)
-    started = ::node::InitializeOncePerProcess(
-                  {"node"}, {::node::ProcessInitializationFlags::kNoStdioInitialization,
-                             ::node::ProcessInitializationFlags::kNoDefaultSignalHandling})
-                  .release();
+  if (!started) started = start_node();
   return started->early_return() ? nullptr : started->platform();
 }
 
@@ -45,6 +55,7 @@ std::string run(::node::CommonEnvironmentSetup& setup, int socket, const std::st
   const v8::Isolate::Scope isolate_scope(isolate);
   const v8::HandleScope handles(isolate);
   const v8::Context::Scope context(setup.context());
+  const resident here(setup.env());
   ::node::SetProcessExitHandler(setup.env(), on_exit);
   const std::string main = "globalThis.weftSocket = " + std::to_string(socket) +
                            "; require('module').createRequire(" + quoted(script) + ")(" +
@@ -78,6 +89,8 @@ std::string run_embedded(int socket, const std::string& script) {
 namespace weft::node {
 
 bool has_embedded() noexcept { return false; }
+residence::residence() : refusal_("weft was built without libnode") {}
+residence::~residence() = default;
 std::string run_embedded(int, const std::string&) { return "weft was built without libnode"; }
 
 }  // namespace weft::node

@@ -12,8 +12,6 @@
 #include <cstring>
 #include <utility>
 
-#include "foreign/node/embedded.hpp"
-
 extern char** environ;
 
 namespace weft::node {
@@ -78,11 +76,14 @@ std::string process::spawn(int socket, const command& c) {
 }
 
 std::string process::start_embedded(int socket, const std::string& script) {
-  embedded_ = std::make_unique<tenant>(tenant{.socket = socket, .script = script, .ending = {}});
-  if (::pthread_create(&embedded_->thread, nullptr, live, embedded_.get()) == 0) return "";
+  embedded_ = std::make_unique<tenant>(socket, script);
+  const char* refusal = embedded_->room.refusal();
+  if (!refusal && ::pthread_create(&embedded_->thread, nullptr, live, embedded_.get()) != 0)
+    refusal = "no thread for node";
+  if (!refusal) return "";
   embedded_.reset();
   ::close(socket);
-  return "no thread for node";
+  return refusal;
 }
 
 /// Node closes the descriptor that it gets, and so gets another one than ours.
@@ -118,7 +119,8 @@ void process::hang_up() noexcept { ::shutdown(socket_, SHUT_RDWR); }
 std::string process::ending() {
   if (embedded_) {
     ::pthread_join(embedded_->thread, nullptr);
-    return std::exchange(embedded_, nullptr)->ending;
+    const auto gone = std::exchange(embedded_, nullptr);
+    return gone->ending;
   }
   int status = 0;
   pid_t ended = -1;

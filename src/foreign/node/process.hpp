@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "foreign/node/embedded.hpp"
+
 namespace weft::node {
 
 /// What to run: a program with its arguments, or, without one, the embedded node; and the script.
@@ -42,8 +44,10 @@ class process {
 
  private:
   struct tenant {  // the embedded node's side
-    int socket = -1;
-    std::string script;
+    tenant(int s, const std::string& what) : socket(s), script(what) {}
+    const residence room;
+    const int socket;
+    const std::string script;
     std::string ending;
     pthread_t thread{};
   };

@@ -36,6 +36,7 @@ std::string runtime::start() {
   if (!reading_) {
     state_ = state::gone;
     child_.hang_up();
+    (void)child_.ending();
     return "no thread for node";
   }
   frame_writer hello;

@@ -4,6 +4,8 @@
 
 const fs = require('node:fs');
 const zlib = require('node:zlib');
+const { execSync } = require('node:child_process');
+const { Worker } = require('node:worker_threads');
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -82,6 +84,25 @@ class Fixture {
 
   thenable_fail() {
     return { then: (resolve, reject) => reject(new Error('deliberate failure')) };
+  }
+
+  // What may be under way when a program ends.
+  timers() {
+    setInterval(() => fs.stat('/', () => {}), 1);
+  }
+
+  spin() {
+    for (;;);
+  }
+
+  worker() {
+    const busy = 'require("node:worker_threads").parentPort.postMessage(1); for (;;);';
+    const worker = new Worker(busy, { eval: true });
+    return new Promise((resolve) => { worker.on('message', () => resolve('up')); });
+  }
+
+  block() {
+    execSync('sleep 10', { stdio: 'ignore' });
   }
 
   toLocaleString(request) { return `${request} by a method of its own`; }
