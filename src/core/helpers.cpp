@@ -26,6 +26,8 @@ class helper_pool {
  public:
   void run(std::unique_ptr<helper_job> job);
   void end() noexcept;
+  void lock() noexcept { mutex_.lock(); }
+  void unlock() noexcept { mutex_.unlock(); }
 
  private:
   struct helper {
@@ -118,12 +120,18 @@ void helper_pool::end() noexcept {
 }
 
 alignas(helper_pool) std::byte storage[sizeof(helper_pool)];
+helper_pool& made() noexcept { return *std::launder(reinterpret_cast<helper_pool*>(storage)); }
 
-/// The child of a fork has none of the threads, one of which may have held the lock: it begins with
-/// an empty pool.
+/// The child of a fork has none of the threads: it begins with an empty pool. The lock is taken
+/// meanwhile, so that what they have done is done before.
 helper_pool* make_pool() {
-  ::pthread_atfork(nullptr, nullptr, +[] { ::new (storage) helper_pool; });
-  return ::new (storage) helper_pool;
+  helper_pool* const pool = ::new (storage) helper_pool;
+  ::pthread_atfork([] { made().lock(); }, [] { made().unlock(); },
+                   [] {
+                     made().unlock();
+                     ::new (storage) helper_pool;
+                   });
+  return pool;
 }
 
 /// It outlives whatever may still use it while the process ends: helpers at work, and the

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "net_support.hpp"
+#include "sanitizers.hpp"
 
 namespace {
 
@@ -89,6 +90,25 @@ TEST_P(Fork, InTheChildTheParentsIsInert) {
             }),
             0);
   rt->block_on(more_ticks(&n));
+}
+
+int twice(int n) { return 2 * n; }
+task<int> doubled(int n) { co_return co_await weft::spawn_blocking(twice, n); }
+
+// The threads that run blocking calls wait for the next one when the process forks: the child has
+// none of them.
+TEST_P(Fork, TheChildHasHelpersOfItsOwn) {
+  weft::runtime rt(options());
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(rt.block_on(doubled(i)), 2 * i);
+    std::this_thread::sleep_for(1ms);  // so that the helper begins to wait, sooner or later
+    EXPECT_EQ(in_child([] {
+                if (WEFT_TEST_TSAN) return 0;  // no threads there for the child of one with threads
+                weft::runtime own;
+                return own.block_on(doubled(21)) == 42 ? 0 : 1;
+              }),
+              0);
+  }
 }
 
 TEST(ForkInALoop, TheParentsLoopGoesOn) {
