@@ -26,7 +26,7 @@ class helper_pool {
  public:
   void run(std::unique_ptr<helper_job> job);
   void end() noexcept;
-  void lock() noexcept { mutex_.lock(); }
+  void lock_for_fork() noexcept;
   void unlock() noexcept { mutex_.unlock(); }
 
  private:
@@ -119,6 +119,14 @@ void helper_pool::end() noexcept {
   join(idle);
 }
 
+/// None is left that the child would have to join. Not joined here: what ends with such a thread
+/// might wait for whoever forks.
+void helper_pool::lock_for_fork() noexcept {
+  mutex_.lock();
+  for (helper& h : gone_) h.thread.detach();
+  gone_.clear();
+}
+
 alignas(helper_pool) std::byte storage[sizeof(helper_pool)];
 helper_pool& made() noexcept { return *std::launder(reinterpret_cast<helper_pool*>(storage)); }
 
@@ -126,7 +134,7 @@ helper_pool& made() noexcept { return *std::launder(reinterpret_cast<helper_pool
 /// meanwhile, so that what they have done is done before.
 helper_pool* make_pool() {
   helper_pool* const pool = ::new (storage) helper_pool;
-  ::pthread_atfork([] { made().lock(); }, [] { made().unlock(); },
+  ::pthread_atfork([] { made().lock_for_fork(); }, [] { made().unlock(); },
                    [] {
                      made().unlock();
                      ::new (storage) helper_pool;

@@ -2,9 +2,12 @@
 // spawn_blocking: results, exceptions, waiters that leave, how many at once, the end of the
 // process.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -139,6 +142,18 @@ TEST_P(Blocking, TheRuntimeMayEndWhileAHelperWakesItsLastTask) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Workers, Blocking, ::testing::Values(1U, 2U, 4U));
+
+// A helper idles for some seconds, and leaves.
+TEST(BlockingCall, AHelperThatHasLeftIsNothingToTheChildOfAFork) {
+  const auto self = [] { return std::to_string(::gettid()); };
+  const std::string helper = weft::perform_blocking(spawn_blocking(self));
+  while (std::filesystem::exists("/proc/self/task/" + helper)) std::this_thread::sleep_for(10ms);
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
 
 // Threads that idle, and one that is at work: the process ends at once, and cleanly.
 TEST(BlockingDeathTest, TheProcessEnds) {
