@@ -40,6 +40,7 @@ return function(load)
   local function case(name, opts, f)
     if not f then opts, f = {}, opts end
     t.test(name, opts, function()
+      t.use_once()
       local before = descriptors()
       f()
       wait_for_descriptors(before)
