@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "memory_stream.hpp"
 #include "net_support.hpp"
 
 namespace {
@@ -58,25 +59,6 @@ TEST(Buffer, IsTheMemoryOfTheCaller) {
   const std::uint8_t table[] = {1, 2, 0};
   EXPECT_EQ(const_buffer(table).size(), 3U);
 }
-
-/// A stream of the user's own, over plain spans.
-class memory_stream {
- public:
-  weft::always_operation<result<std::size_t>> read_some(std::span<std::byte> to) {
-    const std::size_t n = std::min(to.size(), held_.size());
-    std::copy_n(held_.begin(), n, to.begin());
-    held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(n));
-    return weft::always(result<std::size_t>(n));
-  }
-  weft::always_operation<result<std::size_t>> write_some(std::span<const std::byte> from) {
-    const std::size_t n = std::min<std::size_t>(from.size(), 3);
-    held_.insert(held_.end(), from.begin(), from.begin() + static_cast<std::ptrdiff_t>(n));
-    return weft::always(result<std::size_t>(n));
-  }
-
- private:
-  std::vector<std::byte> held_;
-};
 
 task<> through_memory() {
   memory_stream s;

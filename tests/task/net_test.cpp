@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "memory_stream.hpp"
 #include "net_support.hpp"
 
 namespace {
@@ -360,25 +361,6 @@ TEST_P(NetTest, IsRefusedToPlainThreads) {
   EXPECT_THROW((void)weft::perform_blocking(tcp_stream::connect("127.0.0.1", 1)), std::logic_error);
 }
 
-/// Memory as a stream: what is written can be read.
-class memory_stream {
- public:
-  weft::always_operation<result<std::size_t>> read_some(std::span<std::byte> to) {
-    const std::size_t n = std::min(to.size(), held_.size() - at_);
-    std::copy_n(held_.begin() + static_cast<std::ptrdiff_t>(at_), n, to.begin());
-    at_ += n;
-    return weft::always(result<std::size_t>(n));
-  }
-  weft::always_operation<result<std::size_t>> write_some(std::span<const std::byte> from) {
-    const std::size_t n = std::min<std::size_t>(from.size(), 3);
-    held_.insert(held_.end(), from.begin(), from.begin() + static_cast<std::ptrdiff_t>(n));
-    return weft::always(result<std::size_t>(n));
-  }
-
- private:
-  std::vector<std::byte> held_;
-  std::size_t at_ = 0;
-};
 static_assert(weft::byte_stream<memory_stream>);
 static_assert(weft::byte_stream<tcp_stream>);
 static_assert(!weft::byte_stream<tcp_listener>);
