@@ -222,6 +222,15 @@ function t.fails(code, ...)
   return message
 end
 
+-- A foreign function's exception: false, 1 and a text that has this in it.
+function t.exception(text, ...)
+  local ok, rc, err = ...
+  if ok ~= false or rc ~= 1 or type(err) ~= "string" or not err:find(text, 1, true) then
+    fail(2, "got %s, want false, 1, %s", show(t.pack(...)), show(text))
+  end
+  return err
+end
+
 -- ---------------------------------------------------------------- small tools
 
 -- Seconds that f takes, and its results.
@@ -456,19 +465,21 @@ local function leftovers(before, after, opts)
   return found, grown
 end
 
--- What a run makes at the first use, and keeps, is no leak: uses it once.
-function t.use_once()
-  weft.sleep(0)
-  local ch = weft.channel(1)
-  ch:put(1)
-  weft.choose(ch:get_op(), weft.sleep_op(1)):perform()
-  if weft.net and weft.net.tcp then
-    local l = weft.net.tcp.listen("localhost", 0)
-    if l then
-      weft.timeout(l:accept_op(), 0.001):perform()  -- io_uring has a descriptor for those that wait
-      l:close()
+-- What is made at the first use is no leak: use it once.
+local function warm_up()
+  t.pcall(weft.run, function()
+    weft.sleep(0)
+    local ch = weft.channel(1)
+    ch:put(1)
+    weft.choose(ch:get_op(), weft.sleep_op(1)):perform()
+    if weft.net and weft.net.tcp then
+      local l = weft.net.tcp.listen("localhost", 0)
+      if l then
+        weft.timeout(l:accept_op(), 0.001):perform()  -- io_uring has a descriptor for those that wait
+        l:close()
+      end
     end
-  end
+  end)
 end
 
 -- ---------------------------------------------------------------- running one case
@@ -527,7 +538,7 @@ end
 -- Runs the registered cases from index `from` on; report(kind, name, text) hears of each,
 -- once before it runs ("run") and once after.
 function t.execute(from, wanted, report)
-  t.pcall(weft.run, t.use_once)
+  warm_up()
   for i = from, #t.cases do
     local case = t.cases[i]
     if wanted(case.name) then

@@ -50,11 +50,11 @@ end
 -- The JVM keeps its own files open from its first start.
 assert(load_fixture "warm"):unload()
 
-local case, with_runtime, in_process = require "foreign_cases" (load_fixture)
+local with_runtime, in_process = require "foreign_cases" (load_fixture)
 
 local function with_fixture(config, f) with_runtime(config, nil, f) end
 
-case("each runtime has classes of its own", function()
+t.test("each runtime has classes of its own", function()
   with_fixture("one", function(one)
     with_fixture("two", function(two)
       t.returns(t.pack(true, "1"), one:made())
@@ -63,11 +63,11 @@ case("each runtime has classes of its own", function()
   end)
 end)
 
-case("a class that is not there", function()
+t.test("a class that is not there", function()
   t.contains(t.fails("init failed", load "NoSuchClass"), "ClassNotFoundException")
 end)
 
-case("java.util.zip packs and unpacks", { memory = 1024 }, function()
+t.test("java.util.zip packs and unpacks", { memory = 1024 }, function()
   with_fixture("zip", function(rt)
     local text = ("compress me "):rep(1000)
     t.returns(t.pack(true, text), rt:unzip(text))
@@ -141,7 +141,7 @@ t.test("after a JVM that failed, the first reason is told", function()
   t.contains(second, "already; the first attempt of this process: the JVM does not find the classes of weft")
 end)
 
-case("of overloads the documented one answers", function()
+t.test("of overloads the documented one answers", function()
   with_fixture("overloads", function(rt)
     t.returns(t.pack(true, "bytes"), rt:overloaded "x")
     t.returns(t.pack(true, "text"), rt:overloaded_text "x")
@@ -149,7 +149,7 @@ case("of overloads the documented one answers", function()
   end)
 end)
 
-case("a class that is not public", function()
+t.test("a class that is not public", function()
   t.contains(t.fails("init failed", load "Hidden"), "Hidden is not a public class")
 end)
 

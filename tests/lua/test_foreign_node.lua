@@ -28,22 +28,19 @@ local has_libnode
 weft.run(function() has_libnode = select(2, embedded:process()) == tostring(t.pid()) end)
 embedded:unload()
 
-local case, with_runtime, in_process = require "foreign_cases" (load_fixture)
+local with_runtime, in_process = require "foreign_cases" (load_fixture)
 local function with_fixture(config, f) with_runtime(config, nil, f) end
 
 -- ---------------------------------------------------------------- what a function may be
 
-case("whatever has a then is a promise", function()
+t.test("whatever has a then is a promise", function()
   with_fixture("thenable", function(rt)
     t.returns(t.pack(true, "x"), rt:thenable "x")
-    local ok, rc, err = rt:thenable_fail "x"
-    t.eq(ok, false)
-    t.eq(rc, 1)
-    t.contains(err, "deliberate failure")
+    t.exception("deliberate failure", rt:thenable_fail "x")
   end)
 end)
 
-case("the value that a generator returns is the last part", function()
+t.test("the value that a generator returns is the last part", function()
   with_fixture("last", function(rt)
     t.returns(t.pack(true, "alast"), rt:with_last())
     t.returns(t.pack(true, "aof all"), rt:later_with_last())
@@ -53,23 +50,17 @@ case("the value that a generator returns is the last part", function()
   end)
 end)
 
-case("a part of the wrong type closes its generator", function()
+t.test("a part of the wrong type closes its generator", function()
   with_fixture("wrong part", function(rt)
-    local ok, rc, err = rt:wrong_part()
-    t.eq(ok, false)
-    t.eq(rc, 1)
-    t.contains(err, "weft takes")
+    t.exception("weft takes", rt:wrong_part())
     t.returns(t.pack(true, "true"), rt:closed())
   end)
 end)
 
-case("what every object inherits is not served", function()
+t.test("what every object inherits is not served", function()
   with_fixture("inherited names", function(rt)
     for _, name in ipairs { "constructor", "toString", "valueOf", "hasOwnProperty", "isPrototypeOf" } do
-      local ok, rc, err = rt[name](rt, "x")
-      t.eq(ok, false, name)
-      t.eq(rc, 1, name)
-      t.contains(err, "has no function " .. name)
+      t.exception("has no function " .. name, rt[name](rt, "x"))
     end
     t.returns(t.pack(true, "x by a method of its own"), rt:toLocaleString "x")
   end)
@@ -77,19 +68,16 @@ end)
 
 -- ---------------------------------------------------------------- what nobody caught
 
-case("a rejection or an exception that nobody catches is an error of its request", function()
+t.test("a rejection or an exception that nobody catches is an error of its request", function()
   with_fixture("stray", function(rt)
     for _, name in ipairs { "stray_rejection", "stray_exception" } do
-      local ok, rc, err = rt[name](rt, "x")
-      t.eq(ok, false, name)
-      t.eq(rc, 1, name)
-      t.contains(err, "deliberate failure", name)
+      t.exception("deliberate failure", rt[name](rt, "x"))
     end
     t.returns(t.pack(true, "still there"), rt:echo("still there"))
   end)
 end)
 
-case("the end of the child fails its callers, and the next call has another child", function()
+t.test("the end of the child fails its callers, and the next call has another child", function()
   with_fixture("mortal", function(rt)
     for name, wanted in pairs { exit = "exited with status 3", kill = "Killed" } do
       local _, before = rt:process()
@@ -108,13 +96,13 @@ case("the end of the child fails its callers, and the next call has another chil
   end)
 end)
 
-case("a child that cannot be started", function()
+t.test("a child that cannot be started", function()
   t.contains(t.fails("init failed", load_fixture("x", { node = "/no/such/node" })), "/no/such/node")
   t.contains(t.fails("init failed", weft.foreign.node("./no_such_module", { node = "node" })), "no_such_module")
   t.contains(t.fails("init failed", load_fixture("x", { node = "/bin/false" })), "exited with status 1")
 end)
 
-case("lengths of a name and of a request", { memory = 4096 }, function()
+t.test("lengths of a name and of a request", { memory = 4096 }, function()
   with_fixture("lengths", function(rt)
     local name = ("x"):rep(70000)
     local ok, _, err = rt[name](rt, "x")
@@ -130,13 +118,13 @@ case("lengths of a name and of a request", { memory = 4096 }, function()
   end)
 end)
 
-case("flags of node", function()
+t.test("flags of node", function()
   with_runtime("flags", { flags = "--max-old-space-size=64" }, function(rt)
     t.returns(t.pack(true, "--max-old-space-size=64"), rt:flags())
   end)
 end)
 
-case("the child has none of our descriptors, and no blocked signal", function()
+t.test("the child has none of our descriptors, and no blocked signal", function()
   with_fixture("inherited", function(rt)
     local listener = assert(weft.net.tcp.listen("127.0.0.1", 0))
     local _, pid = rt:process()
@@ -149,7 +137,7 @@ case("the child has none of our descriptors, and no blocked signal", function()
   end)
 end)
 
-case("the child ends with its runtime", function()
+t.test("the child ends with its runtime", function()
   local rt = assert(load_fixture "ends")
   local _, pid = rt:process()
   rt:unload()
@@ -186,7 +174,7 @@ local function program(body, opts)
 end
 
 if has_libnode then
-  case("Node inside this process", { memory = 1024 }, function()
+  t.test("Node inside this process", { memory = 1024 }, function()
     local rt = assert(load_embedded "embedded")
     t.returns(t.pack(true, "embedded"), rt:config())
     weft.scope(function(s)
@@ -222,7 +210,7 @@ end
 
 -- ---------------------------------------------------------------- what Node's library does
 
-case("zlib by callbacks, and in one go", function()
+t.test("zlib by callbacks, and in one go", function()
   with_fixture("zlib", function(rt)
     local text = ("compress me "):rep(1000)
     local ok, packed = rt:deflate(text)
@@ -232,7 +220,7 @@ case("zlib by callbacks, and in one go", function()
   end)
 end)
 
-case("a module of Node's own serves as it is", { memory = 1024 }, function()
+t.test("a module of Node's own serves as it is", { memory = 1024 }, function()
   local rt = assert(weft.foreign.node "zlib")
   local ok, packed = rt:deflateSync("compress me")
   t.truthy(ok, packed)
@@ -240,7 +228,7 @@ case("a module of Node's own serves as it is", { memory = 1024 }, function()
   rt:unload()
 end)
 
-case("fetch asks a server of ours", function()
+t.test("fetch asks a server of ours", function()
   with_fixture("client", function(rt)
     local listener = assert(weft.net.tcp.listen("127.0.0.1", 0))
     local _, port = listener:address()
@@ -275,7 +263,7 @@ local function folder_with_semver()
   return folder, t.shell(script)
 end
 
-case("a package from npm, used by an ECMAScript module", { memory = 1024 }, function()
+t.test("a package from npm, used by an ECMAScript module", { memory = 1024 }, function()
   local folder, made = folder_with_semver()
   if made.code ~= 0 then t.skip("no package semver: " .. made.err) end
   local rt = assert(weft.foreign.node(folder .. "/weft_module.mjs"))
